@@ -1,0 +1,62 @@
+"""What all parts of the sync machine share: one node's tables and open links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from meshrelay.core.accept import Acceptor
+from meshrelay.core.events import SendFrame
+from meshrelay.core.frames import BATCH_BYTES_MAX, Frame, encode_frame
+from meshrelay.core.have import Receipts
+from meshrelay.core.link import LinkState
+from meshrelay.core.records import ROLE_ARCHIVE, RecordBook
+from meshrelay.core.signing import Signer
+from meshrelay.core.vector import NO_CURSOR, Cursor, Vector
+
+
+@dataclass
+class State:
+    """The tables; each part of the machine changes only what its page says."""
+
+    signer: Signer
+    book: RecordBook
+    vector: Vector
+    acceptor: Acceptor
+    receipts: Receipts
+    incarnation: bytes
+    past: list[bytes]
+    nonce: bytes
+    cursors: dict[bytes, Cursor]
+    links: dict[int, LinkState] = field(default_factory=dict)
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether this node keeps everything and answers each WANT with a HAVE."""
+        me = self.book.nodes.get(self.signer.public)
+        return me is not None and ROLE_ARCHIVE in me.roles
+
+    def known(self, link: LinkState) -> int:
+        """How far our cursor knows the peer's present store."""
+        cursor = self.cursors.get(link.peer, NO_CURSOR)
+        theirs = link.theirs.incarnation if link.theirs else None
+        return cursor.change if cursor.incarnation == theirs else 0
+
+
+def send(link: LinkState, frame: Frame) -> SendFrame:
+    """The effect that puts a frame on a link."""
+    return SendFrame(link.id, encode_frame(frame))
+
+
+def batches(raws: list[bytes]) -> Iterator[list[bytes]]:
+    """Cut a list of byte strings into frames' worth."""
+    batch: list[bytes] = []
+    size = 0
+    for raw in raws:
+        if batch and size + len(raw) > BATCH_BYTES_MAX:
+            yield batch
+            batch, size = [], 0
+        batch.append(raw)
+        size += len(raw)
+    if batch:
+        yield batch
