@@ -1,0 +1,1 @@
+"""What people mean: one file a kind, each a schema and a fold. Kinds never import each other."""

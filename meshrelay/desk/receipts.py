@@ -1,0 +1,114 @@
+"""read 既読: which entries a node displayed to which of its people.
+
+Signed by the node, one entry per room per few seconds, only what is new. Body:
+[room, [[staff id, origin, incarnation, lane, [[from, to], ...]], ...]].
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshrelay.core.clock import ms_of
+from meshrelay.core.codec import decode, encode, is_bytes, is_text, is_uint
+from meshrelay.core.entry import (
+    AUDIENCE_CHARS_MAX,
+    BACKGROUND,
+    ENTRY_BYTES_MAX,
+    INCARNATION_BYTES,
+    LIFETIME_S_MAX,
+    LogId,
+)
+from meshrelay.core.records import NAME_CHARS_MAX
+from meshrelay.core.signing import KEY_BYTES
+from meshrelay.core.verdict import EFFECTIVE, Rule
+from meshrelay.desk.kind import Item, Kind, Rows, place
+from meshrelay.errors import FrameError
+
+NAME = "read"
+# One entry speaks of a screenful per person, not of a year: bounds the fold's work.
+SEQS_MAX = 1_000
+
+Displayed = list[tuple[str, LogId, int]]
+
+
+def encode_body(room: str, displayed: Displayed) -> bytes:
+    """Pack (person, log, seq) triples into ranges."""
+    seqs: dict[tuple[str, LogId], set[int]] = {}
+    for person, log, seq in displayed:
+        seqs.setdefault((person, log), set()).add(seq)
+    rows = [[person, *log, _ranges(sorted(have))] for (person, log), have in sorted(seqs.items())]
+    return encode([room, rows])
+
+
+def _ranges(seqs: list[int]) -> list[list[int]]:
+    ranges: list[list[int]] = []
+    for seq in seqs:
+        if ranges and ranges[-1][1] == seq - 1:
+            ranges[-1][1] = seq
+        else:
+            ranges.append([seq, seq])
+    return ranges
+
+
+def decode_body(body: bytes) -> Displayed | None:
+    """The triples, or None when the body is not of this schema."""
+    try:
+        fields: Any = decode(body, ENTRY_BYTES_MAX)
+    except FrameError:
+        return None
+    if not (
+        type(fields) is list
+        and len(fields) >= 2
+        and is_text(fields[0], AUDIENCE_CHARS_MAX)
+        and type(fields[1]) is list
+    ):
+        return None
+    displayed: Displayed = []
+    for row in fields[1]:
+        if not (
+            type(row) is list
+            and len(row) == 5
+            and is_text(row[0], NAME_CHARS_MAX)
+            and is_bytes(row[1], KEY_BYTES)
+            and is_bytes(row[2], INCARNATION_BYTES)
+            and is_uint(row[3], 4)
+            and type(row[4]) is list
+        ):
+            return None
+        log = LogId(row[1], row[2], row[3])
+        for span in row[4]:
+            if not (type(span) is list and len(span) == 2 and all(is_uint(end) for end in span)):
+                return None
+            first, last = span
+            if not 0 < first <= last or len(displayed) + last - first >= SEQS_MAX:
+                return None
+            displayed += [(row[0], log, seq) for seq in range(first, last + 1)]
+    return displayed
+
+
+def check(body: bytes, audience: str) -> str | None:
+    """Reason to refuse, or None."""
+    return "schema" if decode_body(body) is None else None
+
+
+def fold(rows: Rows, item: Item) -> None:
+    """One row for each (entry, person); the earliest time wins, whatever came first."""
+    displayed = decode_body(item.entry.body) if item.state == EFFECTIVE else None
+    for person, log, seq in displayed or ():
+        at = place(log, seq)
+        key = f"{at}:{person}"
+        read_ms = ms_of(item.entry.hlc)
+        row = rows.get(NAME, key)
+        if row is None or read_ms < row["at"]:
+            rows.put(NAME, key, at, person, {"person": person, "at": read_ms})
+        if row is None:
+            rows.touch(at)
+
+
+KIND = Kind(
+    NAME,
+    Rule(frozenset({BACKGROUND}), True, frozenset(), check),
+    BACKGROUND,
+    LIFETIME_S_MAX[BACKGROUND],
+    fold,
+)

@@ -1,0 +1,109 @@
+"""talk トーク: a text in a room.
+
+Body: {1: text}; the room is the audience. A message is (staff id, message id): the
+fold shows it once, whatever number of nodes took it in. Copies are the same if kind,
+audience and body are equal; other content under one id shows both as 要確認.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshrelay.core.clock import TRUSTED
+from meshrelay.core.codec import decode, encode, is_text
+from meshrelay.core.entry import ENTRY_BYTES_MAX, LIFETIME_S_MAX, NORMAL, TEXT_CHARS_MAX
+from meshrelay.core.verdict import EFFECTIVE, WAITING, Rule
+from meshrelay.desk.kind import Item, Kind, Row, Rows, place
+from meshrelay.errors import FrameError
+
+NAME = "talk"
+
+
+def encode_body(text: str) -> bytes:
+    """The body of a talk message."""
+    return encode({1: text})
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        fields: Any = decode(body, ENTRY_BYTES_MAX)
+    except FrameError:
+        return None
+    text = fields.get(1) if type(fields) is dict else None
+    return text if is_text(text, TEXT_CHARS_MAX) else None
+
+
+def check(body: bytes, audience: str) -> str | None:
+    """Reason to refuse, or None. Elements of later versions are left alone."""
+    text = _text(body)
+    if text is None:
+        return "schema"
+    if not text.strip():
+        return "empty"
+    return None if audience else "no_room"
+
+
+def fold(rows: Rows, item: Item) -> None:
+    """One row a message; `copies` by place, so that any order gives the same row.
+
+    What waits for a record has no row yet: nobody vouches for it.
+    """
+    part, person = item.part, item.person
+    if part is None or person is None or item.state == WAITING:
+        return
+    entry = item.entry
+    key = f"{person.staff_id}/{part.message_id.hex()}"
+    row = rows.get(NAME, key) or {"author": person.staff_id, "id": part.message_id.hex()}
+    copies = row.setdefault("copies", {})
+    here = place(entry.log, entry.seq)
+    copies[here] = {
+        "hlc": entry.hlc,
+        "entry": entry.id.hex(),
+        "quality": entry.quality,
+        "origin": entry.log.origin.hex(),
+        "created": part.created_ms,
+        "arrived": item.arrived_ms,
+        "room": part.audience,
+        "roster": part.roster,
+        "text": _text(part.body) or part.summary,
+        "refused": "" if item.state == EFFECTIVE else item.reason,
+    }
+    shown = copies[shown_place(row)]
+    rows.put(NAME, key, shown["room"], sort_key(shown), row)
+    rows.carry(here, NAME, key)
+
+
+def shown_place(row: Row) -> str:
+    """Which copy is shown: an effective one, best clock class, then least (HLC, entry id)."""
+    copies = row["copies"]
+    best: str = min(
+        copies,
+        key=lambda at: (
+            copies[at]["refused"] != "",
+            copies[at]["quality"] < TRUSTED,
+            sort_key(copies[at]),
+        ),
+    )
+    return best
+
+
+def sort_key(copy: Row) -> str:
+    """Order on screens: (HLC, entry id)."""
+    return f"{copy['hlc']:016x}{copy['entry']}"
+
+
+def trouble(row: Row) -> str | None:
+    """Why the message is 要確認: its refusal, or `conflict` for other content under one id."""
+    good = [copy for copy in row["copies"].values() if not copy["refused"]]
+    if not good:
+        return str(row["copies"][shown_place(row)]["refused"])
+    return "conflict" if len({(copy["room"], copy["text"]) for copy in good}) > 1 else None
+
+
+KIND = Kind(
+    NAME,
+    Rule(frozenset({NORMAL}), False, frozenset(), check),
+    NORMAL,
+    LIFETIME_S_MAX[NORMAL],
+    fold,
+)

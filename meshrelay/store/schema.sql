@@ -1,0 +1,57 @@
+-- log.db: the truth. Appended by rowid; the only index on what grows is by place.
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+-- The table of lines: start reads this, never the entries.
+CREATE TABLE logs (
+  id INTEGER PRIMARY KEY,
+  origin BLOB NOT NULL,
+  incarnation BLOB NOT NULL,
+  lane INTEGER NOT NULL,
+  height INTEGER NOT NULL,
+  head BLOB NOT NULL,
+  change INTEGER NOT NULL,
+  hlc INTEGER NOT NULL,
+  UNIQUE (origin, incarnation, lane)
+);
+
+CREATE TABLE entries (
+  id INTEGER PRIMARY KEY,
+  log INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  raw BLOB NOT NULL,
+  state INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  missing BLOB
+);
+CREATE UNIQUE INDEX entries_by_place ON entries (log, seq);
+CREATE INDEX entries_waiting ON entries (missing) WHERE missing IS NOT NULL;
+
+-- One row when an entry arrives and one more when its verdict changes: what folds read.
+CREATE TABLE arrivals (number INTEGER PRIMARY KEY, entry INTEGER NOT NULL, at_ms INTEGER NOT NULL);
+
+CREATE TABLE records (
+  id BLOB PRIMARY KEY,
+  lane INTEGER,
+  raw BLOB NOT NULL,
+  change INTEGER NOT NULL,
+  number INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Message ids with their answers: the same id with the same content, the same answer, for ever.
+CREATE TABLE answers (
+  author TEXT NOT NULL,
+  message_id BLOB NOT NULL,
+  content BLOB NOT NULL,
+  answer BLOB NOT NULL,
+  PRIMARY KEY (author, message_id)
+) WITHOUT ROWID;
+
+CREATE TABLE incarnations (number INTEGER PRIMARY KEY, incarnation BLOB NOT NULL);
+CREATE TABLE haves (raw BLOB NOT NULL, number INTEGER PRIMARY KEY, signer BLOB NOT NULL);
+CREATE TABLE cursors (
+  peer BLOB PRIMARY KEY, incarnation BLOB NOT NULL, change INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE addresses (
+  host TEXT NOT NULL, port INTEGER NOT NULL, peer BLOB NOT NULL, number INTEGER NOT NULL,
+  PRIMARY KEY (host, port)
+) WITHOUT ROWID;

@@ -1,0 +1,76 @@
+"""Opening SQLite through apsw, with its errors as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from meshrelay.errors import ConfigError, StoreError
+
+# A reader waits this long for the one writer's checkpoint, never longer.
+BUSY_MS = 5_000
+# Checkpoint at about 2 MiB of log, so that it stays below 4 MiB under bursts.
+CHECKPOINT_PAGES = 500
+CACHE_KIB = 4_000
+
+
+def connect(path: Path, *, durable: bool, readonly: bool = False) -> apsw.Connection:
+    """Open a database in WAL mode; `durable` = FULL: a commit survives a power cut.
+
+    Raises:
+        ConfigError: the file cannot be opened or is not a database; says which and why.
+    """
+    flags = (
+        apsw.SQLITE_OPEN_READONLY
+        if readonly
+        else (apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    )
+    try:
+        connection = apsw.Connection(str(path), flags=flags)
+        connection.set_busy_timeout(BUSY_MS)
+        connection.pragma("cache_size", -CACHE_KIB)
+        if not readonly:
+            connection.pragma("journal_mode", "wal")
+            connection.pragma("synchronous", "FULL" if durable else "NORMAL")
+            connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            connection.pragma("journal_size_limit", 4 * 1024 * 1024)
+    except apsw.FullError as error:
+        raise ConfigError(f"{path}: the disk is full; free some space and start again") from error
+    except apsw.NotADBError as error:
+        raise ConfigError(f"{path}: is not a database of this program") from error
+    except apsw.Error as error:
+        raise ConfigError(f"{path}: cannot be opened: {error}") from error
+    return connection
+
+
+def ensure_schema(connection: apsw.Connection, path: Path, schema: str, version: int) -> None:
+    """Create the tables in a new file; refuse a file of another version.
+
+    Raises:
+        ConfigError: another version, or no space for a new file.
+    """
+    try:
+        found = connection.pragma("user_version")
+        if found == 0:
+            with connection:
+                connection.execute(schema)
+                connection.pragma("user_version", version)
+        elif found != version:
+            raise ConfigError(f"{path}: has format {found}, this program expects {version}")
+    except apsw.FullError as error:
+        raise ConfigError(f"{path}: the disk is full; free some space and start again") from error
+    except apsw.Error as error:
+        raise ConfigError(f"{path}: cannot be prepared: {error}") from error
+
+
+@contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[None]:
+    """All or nothing. Raises StoreError when the disk fails."""
+    try:
+        with connection:
+            yield
+    except apsw.Error as error:
+        raise StoreError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,211 @@
+"""views.db: the disposable read model. Rows written by folds, read by pages.
+
+It remembers the store (incarnation, arrival number) up to which it has folded, in the
+same transaction as the rows. A mismatch means: throw it away and fold again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apsw
+import msgspec
+
+from meshrelay.store.sqlite import connect, ensure_schema, transaction
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE rows (
+  kind TEXT NOT NULL, key TEXT NOT NULL, grp TEXT NOT NULL, sort TEXT NOT NULL,
+  changed INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+CREATE INDEX rows_by_group ON rows (kind, grp, sort);
+CREATE INDEX rows_by_change ON rows (kind, changed);
+CREATE TABLE carriers (
+  log TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
+  PRIMARY KEY (log, seq)
+) WITHOUT ROWID;
+CREATE INDEX carriers_by_row ON carriers (kind, key);
+"""
+
+Row = dict[str, Any]
+
+
+class Found(NamedTuple):
+    """A row as pages read it."""
+
+    key: str
+    group: str
+    sort: str
+    changed: int
+    row: Row
+
+
+class Views:
+    """The writing side: what folds see. Used by the writer's thread only."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path, durable=False)
+        ensure_schema(self._connection, path, SCHEMA, VERSION)
+        self._run = self._connection.execute
+        self._changed = int(self._meta("changed", 0))
+
+    def _meta(self, key: str, default: Any) -> Any:
+        row = self._run("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
+        return row[0] if row else default
+
+    def position(self) -> tuple[bytes, int]:
+        """(incarnation, arrival number) folded so far."""
+        return self._meta("incarnation", b""), int(self._meta("arrival", 0))
+
+    def clear(self, life: bytes) -> None:
+        """Begin again as another life: cursors that pages hold are void."""
+        with transaction(self._connection):
+            for table in ("rows", "carriers", "meta"):
+                self._run(f"DELETE FROM {table}")
+            self._run("INSERT INTO meta VALUES ('life', ?)", (life,))
+        self._changed = 0
+
+    def batch(self) -> Any:
+        """One transaction of folds; end it with `reached`."""
+        return transaction(self._connection)
+
+    def reached(self, incarnation: bytes, arrival: int) -> None:
+        """Note the position inside the batch."""
+        for key, value in (
+            ("incarnation", incarnation),
+            ("arrival", arrival),
+            ("changed", self._changed),
+        ):
+            self._run("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
+
+    # What folds use (desk.kind.Rows)
+
+    def get(self, kind: str, key: str) -> Row | None:
+        found = self._run("SELECT value FROM rows WHERE kind=? AND key=?", (kind, key)).fetchone()
+        return msgspec.msgpack.decode(found[0]) if found else None
+
+    def put(self, kind: str, key: str, group: str, sort: str, row: Row) -> None:
+        self._changed += 1
+        self._run(
+            "INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?)",
+            (kind, key, group, sort, self._changed, msgspec.msgpack.encode(row)),
+        )
+
+    def carry(self, place: str, kind: str, key: str) -> None:
+        log, _, seq = place.rpartition(":")
+        self._run("INSERT OR REPLACE INTO carriers VALUES (?,?,?,?)", (log, int(seq), kind, key))
+
+    def touch(self, place: str) -> None:
+        log, _, seq = place.rpartition(":")
+        self.touch_range(log, int(seq) - 1, int(seq))
+
+    def touch_range(self, log: str, low: int, high: int) -> None:
+        """Rows carried by entries of `log` in (low, high] changed for pages."""
+        self._changed += 1
+        self._run(
+            "UPDATE rows SET changed=? WHERE (kind, key) IN "
+            "(SELECT kind, key FROM carriers WHERE log=? AND seq>? AND seq<=?)",
+            (self._changed, log, low, high),
+        )
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class ViewReader:
+    """What pages read; the event loop's own connection."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path, durable=False, readonly=True)
+        self._run = self._connection.execute
+
+    def life(self) -> str:
+        """Names this life of the read model; cursors of another are void."""
+        row = self._run("SELECT value FROM meta WHERE key='life'").fetchone()
+        return row[0].hex() if row else "0"
+
+    def changed(self) -> int:
+        """The newest change number."""
+        row = self._run("SELECT value FROM meta WHERE key='changed'").fetchone()
+        return int(row[0]) if row else 0
+
+    def get(self, kind: str, key: str) -> Found | None:
+        """One row."""
+        row = self._run(
+            f"SELECT {_FIELDS} FROM rows WHERE kind=? AND key=?", (kind, key)
+        ).fetchone()
+        return _found(row) if row else None
+
+    def newest(self, kind: str, group: str, before: str | None, limit: int) -> list[Found]:
+        """The newest rows of a group below sort key `before`, ascending."""
+        rows = self._run(
+            f"SELECT {_FIELDS} FROM rows WHERE kind=? AND grp=? AND sort<? "
+            "ORDER BY sort DESC LIMIT ?",
+            (kind, group, before or "~", limit),
+        ).fetchall()
+        return [_found(row) for row in reversed(rows)]
+
+    def changed_after(self, kind: str, changed: int, limit: int) -> list[Found]:
+        """Rows that changed after this number, in order of change."""
+        rows = self._run(
+            f"SELECT {_FIELDS} FROM rows WHERE kind=? AND changed>? ORDER BY changed, key LIMIT ?",
+            (kind, changed, limit),
+        ).fetchall()
+        return [_found(row) for row in rows]
+
+    def group(self, kind: str, group: str) -> list[Found]:
+        """All rows of a group."""
+        rows = self._run(f"SELECT {_FIELDS} FROM rows WHERE kind=? AND grp=?", (kind, group))
+        return [_found(row) for row in rows.fetchall()]
+
+    def keys(self, kind: str, group: str) -> list[str]:
+        """The sort keys of a group, without decoding rows."""
+        query = "SELECT sort FROM rows WHERE kind=? AND grp=?"
+        return [row[0] for row in self._run(query, (kind, group))]
+
+    def unseen(self, kind: str, group: str, seen_kind: str, person: str, limit: int) -> int:
+        """How many rows of a group have no `seen_kind` row of this person on any carrier."""
+        own = f"{person}/"
+        count = self._run(
+            "SELECT count(*) FROM (SELECT 1 FROM rows r WHERE r.kind=? AND r.grp=? "
+            "AND substr(r.key, 1, ?) <> ? AND NOT EXISTS (SELECT 1 FROM carriers c "
+            "JOIN rows s ON s.kind=? AND s.key = c.log || ':' || c.seq || ':' || ? "
+            "WHERE c.kind=r.kind AND c.key=r.key) LIMIT ?)",
+            (kind, group, len(own), own, seen_kind, person, limit),
+        ).get
+        return int(count)
+
+    def count(self, kind: str) -> int:
+        """How many rows of a kind there are."""
+        return int(self._run("SELECT count(*) FROM rows WHERE kind=?", (kind,)).get)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+_FIELDS = "key, grp, sort, changed, value"
+
+
+def _found(row: tuple[Any, ...]) -> Found:
+    key, group, sort, changed, value = row
+    return Found(key, group, sort, changed, msgspec.msgpack.decode(value))
+
+
+def open_views(path: Path, incarnations: list[bytes], newest_arrival: int, life: bytes) -> Views:
+    """Open the read model, or begin it again (as `life`) when it is not of this log.
+
+    `incarnations`: all of the log's store, oldest first.
+    """
+    try:
+        views = Views(path)
+        incarnation, arrival = views.position()
+    except (apsw.Error, OSError):
+        path.unlink(missing_ok=True)
+        views = Views(path)
+        incarnation, arrival = b"", 0
+    if (incarnation and incarnation not in incarnations) or arrival > newest_arrival or not arrival:
+        views.clear(life)
+    return views
