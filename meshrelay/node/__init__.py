@@ -1,0 +1,1 @@
+"""The only wiring room: decide, commit, speak."""

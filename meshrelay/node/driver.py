@@ -1,0 +1,326 @@
+"""Decide, commit, speak: turns the machine's effects into I/O and feeds the outcome back.
+
+Everything here runs on the event loop but the writer's thread, which gets closures
+and answers through `call_soon_threadsafe`. Per ticket the order is: commit (FULL) ->
+witness -> whatever `Committed` releases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from meshrelay.bearers.base import Bearer, Link
+from meshrelay.core.entry import Draft, Entry, LogId, read_entry
+from meshrelay.core.events import (
+    Broadcast,
+    CloseLink,
+    Commit,
+    Committed,
+    Covered,
+    Effect,
+    EntriesRead,
+    Event,
+    Found,
+    Heard,
+    KeepCursor,
+    KeepHave,
+    LinkDown,
+    LinkUp,
+    LookUp,
+    Missing,
+    Now,
+    ReadEntries,
+    Received,
+    Refused,
+    Rejudge,
+    SendFrame,
+    Submit,
+    Tick,
+)
+from meshrelay.core.records import Record
+from meshrelay.core.signing import hash32
+from meshrelay.core.sync import Machine
+from meshrelay.core.vector import Cursor
+from meshrelay.core.verdict import WAITING
+from meshrelay.errors import LocalProtocolError, StoreError
+from meshrelay.node.clock import Clock
+from meshrelay.node.witness import Witness
+from meshrelay.store.log import LogReader, LogStore
+from meshrelay.store.writer import Writer
+
+log = logging.getLogger("meshrelay.node")
+
+TICK_S = 0.25
+# HAVEs and cursors can be learned again: written behind, so that idle disks rest.
+KEEP_BEHIND_S = 10.0
+
+Done = Callable[[], None]
+# Runs inside the transaction that stores an own entry.
+Beside = Callable[[Entry, int], None]
+
+
+class OpenLink(NamedTuple):
+    """An open link and what went over it."""
+
+    number: int
+    link: Link
+    up_ms: int
+    traffic: list[int]  # bytes in, bytes out
+
+
+class Driver:
+    """Drives one machine; implements `bearers.base.LinkEvents`."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        store: LogStore,
+        reader: LogReader,
+        witness: Witness,
+        clock: Clock,
+        after_commit: Callable[[], None],
+        on_covered: Callable[[list[tuple[LogId, int, int]]], None],
+        on_failure: Callable[[StoreError], None],
+    ) -> None:
+        self.machine = machine
+        self.refused: Counter[str] = Counter()
+        self.links: dict[int, OpenLink] = {}
+        self.bearers: Sequence[Bearer] = ()
+        self.head_hlc: dict[LogId, int] = {}
+        self._store = store
+        self._reader = reader
+        self._witness = witness
+        self._clock = clock
+        self._on_covered = on_covered
+        self._loop = asyncio.get_running_loop()
+        self._writer = Writer(
+            store.connection,
+            after_commit,
+            lambda error: self._soon(partial(on_failure, error)),
+        )
+        self._events: deque[Event] = deque()
+        self._stepping = False
+        self._next_link = 0
+        self._next_tag = 0
+        self._beside: dict[int, Beside] = {}
+        self._answers: dict[int, asyncio.Future[list[Entry]]] = {}
+        self._dones: dict[int, list[Done]] = {}
+        self._commits: dict[int, Commit] = {}
+        self._issued: list[int] = []
+        self._covered: list[tuple[LogId, int, int]] = []
+        self._haves: dict[bytes, list[bytes]] = {}
+        self._cursors: dict[bytes, Cursor] = {}
+        self._kept_s = time.monotonic()
+
+    def start(self) -> None:
+        self._writer.start()
+
+    def close(self) -> None:
+        """Write what was kept behind, finish the queue, end the writer."""
+        self._keep_behind()
+        self._writer.stop()
+
+    async def tick(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            self.step(Tick())
+            if time.monotonic() - self._kept_s >= KEEP_BEHIND_S:
+                self._keep_behind()
+            await asyncio.sleep(TICK_S)
+
+    # LinkEvents
+
+    def up(self, link: Link) -> None:
+        self._next_link += 1
+        number = self._next_link
+        self.links[number] = OpenLink(number, link, self._clock.now_ms(), [0, 0])
+        log.info("link up bearer=%s peer=%s remote=%s", link.bearer, _short(link.peer), link.remote)
+        self.step(LinkUp(number, link.peer, link.bearer, link.lossy, link.bearer == "mqtt"))
+
+    def frame(self, link: Link, data: bytes, done: Done) -> None:
+        number = self._number(link)
+        if number is None:
+            done()
+            return
+        self.links[number].traffic[0] += len(data)
+        self._when_stored(self.step(Received(number, data)), done)
+
+    def heard(self, peer: bytes, data: bytes, done: Done) -> None:
+        self._when_stored(self.step(Heard(peer, "mqtt", data)), done)
+
+    def down(self, link: Link, reason: str) -> None:
+        number = self._number(link)
+        if number is not None:
+            del self.links[number]
+            log.info("link down peer=%s reason=%s", _short(link.peer), reason)
+            self.step(LinkDown(number))
+
+    def _number(self, link: Link) -> int | None:
+        return next((n for n, each in self.links.items() if each.link is link), None)
+
+    def _when_stored(self, tickets: list[int], done: Done) -> None:
+        if tickets:
+            self._dones.setdefault(tickets[-1], []).append(done)
+        else:
+            done()
+
+    # Own entries
+
+    async def submit(
+        self, drafts: list[Draft], records: list[Record], beside: Beside | None = None
+    ) -> list[Entry]:
+        """Sign and store; returns after the FULL commit.
+
+        `beside(entry, at_ms)` runs in the same transaction, for what must be stored with it.
+        """
+        self._next_tag += 1
+        tag = self._next_tag
+        if beside is not None:
+            self._beside[tag] = beside
+        answer: asyncio.Future[list[Entry]] = self._loop.create_future()
+        self._answers[tag] = answer
+        self.step(Submit(drafts, records, tag))
+        return await answer
+
+    # The loop of decisions
+
+    def step(self, event: Event) -> list[int]:
+        """Handle one event and all that follow from it at once; returns tickets issued."""
+        self._events.append(event)
+        if self._stepping:
+            return []
+        self._stepping = True
+        self._issued = []
+        try:
+            while self._events:
+                for effect in self.machine.handle(self._events.popleft(), self._now()):
+                    self._carry_out(effect)
+        finally:
+            self._stepping = False
+        if self._covered:
+            covered, self._covered = self._covered, []
+            self._on_covered(covered)
+        return self._issued
+
+    def _now(self) -> Now:
+        return Now(int(time.monotonic() * 1000), self._clock.now_ms(), self._clock.quality())
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case SendFrame(number, data):
+                if number in self.links:
+                    self.links[number].traffic[1] += len(data)
+                    self.links[number].link.send(data)
+            case Commit():
+                self._issued.append(effect.ticket)
+                self._commits[effect.ticket] = effect
+                self._writer.put(
+                    partial(self._write, effect, self._clock.now_ms()),
+                    partial(self._soon, partial(self._committed, effect.ticket)),
+                )
+            case ReadEntries(number, wanted, first, bytes_max):
+                raws = self._reader.read(wanted, first, bytes_max)
+                self._events.append(EntriesRead(number, wanted, first, raws))
+            case LookUp(wanted, seq):
+                raw = self._reader.at(wanted, seq)
+                self._events.append(Found(wanted, seq, hash32(raw) if raw else None))
+            case Covered(covered, low, high):
+                self._covered.append((covered, low, high))
+            case Rejudge(record_ids):
+                self._rejudge(record_ids)
+            case Broadcast(data):
+                for bearer in self.bearers:
+                    bearer.broadcast(data)
+            case KeepHave(signer, raw):
+                self._haves.setdefault(signer, []).append(raw)
+            case KeepCursor(peer, cursor):
+                self._cursors[peer] = cursor
+            case Refused(reason, detail):
+                self.refused[reason] += 1
+                log.debug("refused reason=%s detail=%s", reason, detail)
+            case CloseLink(number, error):
+                if number in self.links:
+                    link = self.links[number].link
+                    log.warning("link closed link=%s reason=%s", link.remote, error)
+                    link.close(error.reason)
+
+    # The writer's side
+
+    def _write(self, commit: Commit, at_ms: int) -> None:
+        self._store.write(commit, at_ms)
+        beside = self._beside.pop(commit.tag, None) if commit.tag is not None else None
+        if beside is not None:
+            for entry, _ in commit.entries:
+                beside(entry, at_ms)
+
+    def _soon(self, call: Callable[[], None]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call)
+
+    def _committed(self, ticket: int) -> None:
+        commit = self._commits.pop(ticket)
+        entries = [entry for entry, _ in commit.entries]
+        logs = len({entry.log for entry in entries})
+        change = self.machine.vector.change + logs
+        change += sum(record.lane is not None for record in commit.records)
+        self._witness.write(self.machine.incarnation, change)
+        for entry in entries:
+            self.head_hlc[entry.log] = entry.hlc
+        self.step(Committed(ticket))
+        if self.machine.vector.change != change:
+            raise LocalProtocolError("store and machine count changes differently")
+        for done in self._dones.pop(ticket, ()):
+            done()
+        if commit.tag is not None:
+            answer = self._answers.pop(commit.tag)
+            if not answer.done():
+                answer.set_result(entries)
+
+    def _rejudge(self, record_ids: list[bytes]) -> None:
+        for number, raw in self._reader.waiting_for(record_ids):
+            verdict = self.machine.judge(read_entry(raw))
+            if verdict.state == WAITING and verdict.missing is not None:
+                if verdict.missing in record_ids:
+                    continue
+                self._events.append(Missing(verdict.missing))
+            self._writer.put(
+                partial(
+                    self._store.rejudged, number, verdict.state, verdict.reason, verdict.missing,
+                    self._clock.now_ms(),
+                )
+            )  # fmt: skip
+
+    def ask_for_missing(self) -> None:
+        """After a start: what stored entries wait for is asked for again."""
+        for record_id in self._reader.missing():
+            self.step(Missing(record_id))
+
+    def write(self, work: Callable[[LogStore], None]) -> None:
+        """Queue some other write to log.db."""
+        self._writer.put(partial(work, self._store))
+
+    def _keep_behind(self) -> None:
+        self._kept_s = time.monotonic()
+        haves, self._haves = self._haves, {}
+        cursors, self._cursors = self._cursors, {}
+        if not haves and not cursors:
+            return
+
+        def keep(store: LogStore) -> None:
+            for signer, raws in haves.items():
+                for raw in raws:
+                    store.keep_have(signer, raw)
+            for peer, cursor in cursors.items():
+                store.keep_cursor(peer, cursor)
+
+        self.write(keep)
+
+
+def _short(node: bytes) -> str:
+    return node.hex()[:8]

@@ -1,0 +1,182 @@
+"""Keys: the node's own, and what a card and a PIN turn into. The node's door to NaCl."""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from nacl.bindings import crypto_scalarmult_base
+from nacl.pwhash import argon2id
+
+from meshrelay.core.codec import decode
+from meshrelay.core.records import (
+    Binding,
+    IssuerCredential,
+    Record,
+    RecordBook,
+    Session,
+    StaffCredential,
+    make_binding,
+    make_session,
+    read_record,
+)
+from meshrelay.core.signing import KEY_BYTES, Signer, network_id
+from meshrelay.errors import ConfigError, RemoteProtocolError
+
+CARD_BYTES = 10
+PIN_CHARS_MIN = 6
+PIN_CHARS_MIN_HQ = 10
+# trust.md: 32 MiB, 3 passes, about 0.1 s here; the parameters are versioned in the binding.
+ARGON2_VERSION = 1
+ARGON2_KIB = 32 * 1024
+ARGON2_PASSES = 3
+ENROLMENT_BYTES_MAX = 256 * 1024 * 1024
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford base32
+_CHECK = _ALPHABET + "*~$=U"
+
+
+class Keys(NamedTuple):
+    """What a node's directory holds."""
+
+    signer: Signer
+    network: bytes
+    records: list[Record]
+
+
+def load_keys(directory: Path) -> Keys:
+    """Read a node's key and the records of its enrolment.
+
+    Raises:
+        ConfigError: not enrolled, or a file is damaged.
+    """
+    try:
+        seed = bytes.fromhex((directory / "keys" / "node.key").read_text("ascii").strip())
+        if len(seed) != KEY_BYTES:
+            raise ValueError("length")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{directory / 'keys' / 'node.key'}: expected 64 hex digits; "
+            "run `meshrelay node request` in a new directory"
+        ) from error
+    path = directory / "enrolment.cbor"
+    try:
+        raws = decode(path.read_bytes(), ENROLMENT_BYTES_MAX)
+        records = [read_record(raw) for raw in raws]
+    except OSError as error:
+        raise ConfigError(f"{path}: not enrolled yet; run `meshrelay node enrol`") from error
+    except (RemoteProtocolError, TypeError) as error:
+        raise ConfigError(f"{path}: is damaged; enrol again: {error}") from error
+    for record in records:
+        if isinstance(record.content, IssuerCredential):
+            return Keys(Signer(seed), network_id(record.content.authority), records)
+    raise ConfigError(f"{path}: no issuer credential in it; enrol again")
+
+
+def box_public(secret: bytes) -> bytes:
+    """The X25519 public key of a 32-byte secret (RFC 7748)."""
+    return crypto_scalarmult_base(secret)
+
+
+def random_bytes(length: int) -> bytes:
+    """From the operating system."""
+    return secrets.token_bytes(length)
+
+
+# Cards
+
+
+def card_text(code: bytes) -> str:
+    """80 bits as they are printed: four groups of four, then the check symbol."""
+    number = int.from_bytes(code, "big")
+    digits = "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))
+    groups = [digits[start : start + 4] for start in range(0, 16, 4)]
+    return "-".join([*groups, _CHECK[number % 37]])
+
+
+def card_code(text: str) -> bytes:
+    """The 10 bytes behind a typed card code; spaces, hyphens and case do not matter.
+
+    Raises:
+        ValueError: length, a symbol, or the check symbol is wrong: a typing error.
+    """
+    symbols = text.upper().replace("-", "").replace(" ", "")
+    symbols = symbols[:16].translate(str.maketrans("OIL", "011")) + symbols[16:]
+    if len(symbols) != 17 or any(symbol not in _ALPHABET for symbol in symbols[:16]):
+        raise ValueError("a card code has 16 symbols and a check symbol")
+    number = 0
+    for symbol in symbols[:16]:
+        number = number << 5 | _ALPHABET.index(symbol)
+    if symbols[16] != _CHECK[number % 37]:
+        raise ValueError("the check symbol does not fit")
+    return number.to_bytes(CARD_BYTES, "big")
+
+
+def card_signer(code_text: str, network: bytes, staff_id: str) -> Signer:
+    """The card key: BLAKE2b(key = code, network id and staff id); made in an instant."""
+    code = card_code(code_text)
+    return Signer(blake2b(network + staff_id.encode(), key=code, digest_size=32).digest())
+
+
+def author_seed(code_text: str, pin: str, network: bytes, staff_id: str) -> bytes:
+    """Argon2id (RFC 9106) of card code and PIN; about 0.1 s and 32 MiB."""
+    salt = blake2b(network + staff_id.encode(), digest_size=16).digest()
+    secret = card_code(code_text) + pin.encode()
+    return argon2id.kdf(KEY_BYTES, secret, salt, opslimit=ARGON2_PASSES, memlimit=ARGON2_KIB * 1024)
+
+
+def make_person_binding(network: bytes, staff: Record, code_text: str, pin: str) -> Record:
+    """The binding that a first log-in with this PIN makes, in whatever ward."""
+    content = staff.content
+    if not isinstance(content, StaffCredential):
+        raise TypeError("not a staff credential")
+    card = card_signer(code_text, network, content.staff_id)
+    seed = author_seed(code_text, pin, network, content.staff_id)
+    return _bind(network, staff.id, card, seed)
+
+
+def _bind(network: bytes, staff: bytes, card: Signer, seed: bytes) -> Record:
+    author = Signer(seed)
+    box = box_public(blake2b(b"box", key=seed, digest_size=KEY_BYTES).digest())
+    binding = Binding(staff, author.public, box, ARGON2_VERSION, ARGON2_KIB, ARGON2_PASSES, 0)
+    return make_binding(card, author, network, binding)
+
+
+class Opened(NamedTuple):
+    """A log-in: records to publish, the session key, and who it is for."""
+
+    records: list[Record]
+    session: Record
+    signer: Signer
+
+
+def open_session(
+    book: RecordBook, staff: bytes, code_text: str, pin: str, origin: bytes, number: int, new: bool
+) -> Opened | None:
+    """Derive the author key, sign a session record, forget the author key.
+
+    Runs in a thread; reads `book` only. None: the PIN does not fit the binding.
+    `new`: nobody has bound this card yet; the binding is made with this PIN.
+    """
+    person = book.staff[staff]
+    seed = author_seed(code_text, pin, book.network, person.staff_id)
+    author = Signer(seed)
+    records: list[Record] = []
+    if new:
+        card = card_signer(code_text, book.network, person.staff_id)
+        binding = _bind(book.network, staff, card, seed)
+        records.append(binding)
+        binding_id = binding.id
+    else:
+        for binding_id in book.bindings.get(staff, ()):
+            known = book.by_id[binding_id].content
+            if isinstance(known, Binding) and known.author == author.public:
+                break
+        else:
+            return None
+    session = Signer(random_bytes(KEY_BYTES))
+    content = Session(binding_id, staff, origin, session.public, number)
+    record = make_session(author, book.network, content)
+    return Opened([*records, record], record, session)

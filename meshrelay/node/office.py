@@ -1,0 +1,293 @@
+"""What a page may ask of its node: the whole surface between web or monitor and the rest.
+
+All values are plain data (msgspec structs, times in integer milliseconds since
+1970 UTC by this node's estimate); a page needs nothing of entries, logs or keys.
+`None` always means unknown and must be shown as such, never as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+
+class Person(Struct, frozen=True):
+    """One member of staff by the roster this node holds."""
+
+    staff_id: str
+    name: str
+    kana: str
+    ward: str
+    unit: str
+    roles: tuple[str, ...]
+
+
+class Ward(Struct, frozen=True):
+    """An office of the ward list; `00` is 本部."""
+
+    code: str
+    name: str
+    name_en: str
+
+
+class NetworkInfo(Struct, frozen=True):
+    """Which network this is; a drill network is another network, not a mode."""
+
+    id: str  # 32 hex digits
+    name: str
+    drill: bool
+
+
+class NodeInfo(Struct, frozen=True):
+    """This node, or a peer."""
+
+    id: str  # 64 hex digits
+    name: str
+    ward: str
+    archive: bool
+
+
+class Holder(Struct, frozen=True):
+    """One node whose signed HAVE covers an entry."""
+
+    node: str
+    ward: str
+    ward_name: str
+    archive: bool
+    stated_ms: int
+
+
+class Message(Struct, frozen=True):
+    """A message as a room shows it: once, however many nodes took it in.
+
+    `place` is the furthest word that signed receipts allow: `node` (区の機器),
+    `wards` (他の区 n, n = `wards_n`), `archive` (本部). `wards_n` counts wards other
+    than the one that took it in, HQ's archive not counted, and is given with
+    `archive` too. `members_n` is None when the roster is incomplete (shown ?).
+    `trouble` is a reason code when the message is 要確認, else None.
+    `body` is what the kind's fold kept; for talk {"text": str}.
+    """
+
+    author: str
+    author_name: str
+    author_ward: str
+    message_id: str
+    kind: str
+    room: str
+    body: dict[str, Any]
+    created_ms: int
+    arrived_ms: int
+    late: bool
+    clock_uncertain: bool
+    origin_ward: str
+    place: str
+    wards_n: int
+    read_n: int
+    members_n: int | None
+    mine: bool
+    read_by_me: bool
+    trouble: str | None
+    sort: str  # opaque; ascending is the room's order
+    changed: int
+
+
+class RoomView(Struct, frozen=True):
+    """A room of the list; names are ready to show."""
+
+    id: str  # "all", "ward:01", "unit:避難所班", "role:hq"
+    name: str
+    name_en: str
+    members_n: int | None
+    unread_n: int
+    last: Message | None
+
+
+class Changes(Struct, frozen=True):
+    """Answer of `changes`: everything visible to the person that changed after a cursor.
+
+    `reset` says that the cursor was of another life of the read model: the page
+    must load afresh. `more` asks for another call with the new cursor.
+    """
+
+    cursor: str
+    messages: tuple[Message, ...]
+    more: bool
+    reset: bool
+    now_ms: int
+
+
+class Posted(Struct, frozen=True):
+    """The node's receipt: these bytes are on disk here. The 201 answer."""
+
+    author: str
+    message_id: str
+    entry: str  # 64 hex digits
+    room: str
+    stored_ms: int
+    trouble: str | None
+
+
+class Reader(Struct, frozen=True):
+    """One addressee of a message.
+
+    `state`: `read`, `reached` (到達: a node of the home ward covers it), or
+    `unreached` (未達). `at_ms`: when read. `ward_age_ms`: for `unreached`, age of
+    the newest HAVE of that ward (区の機器が未同期 47分), None if none was heard.
+    """
+
+    person: Person
+    ward_name: str
+    state: str
+    at_ms: int | None
+    ward_age_ms: int | None
+
+
+class WhoRead(Struct, frozen=True):
+    """Who has received and who has read, unread first, then by ward and kana."""
+
+    message: Message
+    readers: tuple[Reader, ...]
+    holders: tuple[Holder, ...]
+    complete: bool  # False: the roster held here is incomplete, m is ?
+
+
+class LaneWord(Struct, frozen=True):
+    """One lane of one node's own logs: what it said it has and what the archive holds.
+
+    `stated`/`archived`: entries (sum over its logs of the lane); None = never heard.
+    `archived_up_to_ms`: clock of the newest entry below which the archive holds all.
+    """
+
+    lane: int
+    stated: int | None
+    archived: int | None
+    archived_up_to_ms: int | None
+
+
+class NodeWord(Struct, frozen=True):
+    """The newest signed word of one enrolled node; everything None if never heard."""
+
+    node: NodeInfo
+    stated_ms: int | None
+    heard_ms: int | None
+    path: str | None  # "self", "lan", "mqtt", by which its newest HAVE came
+    via: str | None  # ward name of the first hop when it did not come directly
+    lanes: tuple[LaneWord, ...]  # always four
+    version: str | None
+    clock_quality: int | None
+    backlog: tuple[int | None, ...]  # its own count per lane of entries no archive receipt covers
+    oldest_unsynced_ms: int | None  # created-clock of its oldest own lane 0/1 entry without receipt
+    disk_free_bytes: int | None
+    refused: dict[str, int]  # by reason
+
+
+class LinkWord(Struct, frozen=True):
+    """One open link of this node."""
+
+    peer: str
+    peer_name: str
+    peer_ward: str
+    bearer: str
+    remote: str
+    up_ms: int
+    bytes_in: int
+    bytes_out: int
+
+
+class Status(Struct, frozen=True):
+    """What `meshrelay status --json`, /readyz and /metrics tell of this node."""
+
+    network: NetworkInfo
+    node: NodeInfo
+    version: str
+    ready: bool
+    trouble: tuple[str, ...]  # sentences, empty when all is well
+    now_ms: int
+    clock_quality: int
+    started_ms: int
+    incarnation: str
+    entries: int
+    records: int
+    messages: int
+    sessions: int
+    digest: str
+    links: tuple[LinkWord, ...]
+    bearers: dict[str, str]
+    refused: dict[str, int]  # refusals by reason since start
+    words: tuple[NodeWord, ...]  # one for each enrolled node, this one included
+
+
+class Seat(Protocol):
+    """An open log-in of one person at this node (holds the session key; never stored)."""
+
+    @property
+    def person(self) -> Person: ...
+
+
+class Office(Protocol):
+    """A running node, as pages see it. Single event loop; sync methods are quick."""
+
+    @property
+    def network(self) -> NetworkInfo: ...
+    @property
+    def me(self) -> NodeInfo: ...
+    @property
+    def wards(self) -> dict[str, Ward]: ...
+    def now_ms(self) -> int: ...
+    def status(self) -> Status: ...
+
+    async def log_in(
+        self, staff_id: str, card_code: str, pin: str, pin_again: str | None = None
+    ) -> Seat:
+        """Open a seat; about 0.1 s.
+
+        Raises:
+            RefusedError: codes `unknown_card`, `wrong_pin`, `wait` (too many tries, the
+                sentence names the seconds), `choose_pin` (first use of this card: call
+                again with `pin_again` equal to `pin`), `pin_mismatch`, `pin_too_short`.
+        """
+
+    def log_out(self, seat: Seat) -> None: ...
+
+    async def post(
+        self,
+        seat: Seat,
+        kind: str,
+        room: str,
+        body: dict[str, Any],
+        message_id: str,
+        created_ms: int | None,
+    ) -> Posted:
+        """Sign, store (FULL commit) and forward a message; `message_id` is a UUIDv7 text.
+
+        The same id with the same content gives the same answer, for ever.
+
+        Raises:
+            RefusedError: `id_taken` (409: same id, other content), `bad_id`, `no_room`
+                (404), `not_member` (403), `empty`, `too_long`, `unknown_kind`,
+                `seat_closed` (401), `disk` (503).
+        """
+
+    def mark_read(self, seat: Seat, items: list[tuple[str, str]]) -> None:
+        """Note that (author, message_id) were displayed to this person; batched by the node."""
+
+    def rooms(self, person: Person) -> list[RoomView]: ...
+
+    def messages(
+        self, person: Person, room: str, before: str | None = None, limit: int = 50
+    ) -> list[Message]:
+        """Newest `limit` messages of a room in ascending order, older than sort key `before`.
+
+        Raises:
+            RefusedError: `no_room` (404) or `not_member` (403).
+        """
+
+    def changes(self, person: Person, after: str | None) -> Changes: ...
+
+    def who(self, person: Person, author: str, message_id: str) -> WhoRead:
+        """Raises RefusedError `no_message` (404) or `not_member` (403)."""
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` (on the loop) when something visible changed; returns unsubscribe."""

@@ -1,0 +1,253 @@
+"""What pages read: rows of the read model, with what receipts prove about each message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from meshrelay.core.clock import is_uncertain
+from meshrelay.core.entry import LogId
+from meshrelay.core.records import ROLE_ARCHIVE, NodeCredential
+from meshrelay.core.sync import Machine
+from meshrelay.desk import receipts, talk
+from meshrelay.desk.kind import Row
+from meshrelay.errors import RefusedError
+from meshrelay.node.office import (
+    Changes,
+    Holder,
+    Message,
+    Person,
+    Reader,
+    RoomView,
+    WhoRead,
+)
+from meshrelay.node.rooms import Rooms
+from meshrelay.node.seats import to_person
+from meshrelay.store.views import Found, ViewReader
+
+CHANGES_MAX = 200
+UNREAD_MAX = 100
+MESSAGES_MAX = 200
+# Arrived this much later than written, from another ward: 遅れて届いた.
+LATE_MS = 60_000
+
+
+class Reading:
+    """Builds the plain values of office.py; quick, on the event loop."""
+
+    def __init__(
+        self, machine: Machine, views: ViewReader, rooms: Rooms, now_ms: Callable[[], int]
+    ) -> None:
+        self._machine = machine
+        self._views = views
+        self._rooms = rooms
+        self._now_ms = now_ms
+
+    # Place: what receipts prove
+
+    def holders(self, log: LogId, seq: int) -> list[Holder]:
+        """Nodes other than the origin whose HAVE covers an entry, this node included."""
+        found = []
+        for key, node in self._machine.book.nodes.items():
+            if key == log.origin and ROLE_ARCHIVE not in node.roles:
+                continue
+            stated_ms = self._covers(key, log, seq)
+            if stated_ms is not None:
+                found.append(self._holder(key, node, stated_ms))
+        return found
+
+    def _covers(self, node: bytes, log: LogId, seq: int) -> int | None:
+        """When `node` stated that it holds an entry (newest HAVE), None if it did not."""
+        if node == self._machine.me:
+            held = self._machine.vector.height(log) >= seq
+            return self._now_ms() if held else None
+        if self._machine.receipts.covered(node, log) < seq:
+            return None
+        newest = self._machine.receipts.newest(node)
+        return newest.stated_ms if newest else None
+
+    def _holder(self, key: bytes, node: NodeCredential, stated_ms: int) -> Holder:
+        return Holder(key.hex(), node.ward, node.ward_name, ROLE_ARCHIVE in node.roles, stated_ms)
+
+    def row_holders(self, row: Row) -> list[Holder]:
+        """Holders over all copies of a message, each node once."""
+        holders = {}
+        for at in row["copies"]:
+            for holder in self.holders(*_place(at)):
+                holders[holder.node] = holder
+        return list(holders.values())
+
+    # Messages
+
+    def message(self, found: Found, person: Person) -> Message:
+        row = found.row
+        shown = row["copies"][talk.shown_place(row)]
+        nodes = self._machine.book.nodes
+        origin = nodes.get(bytes.fromhex(shown["origin"]))
+        wards_in = {
+            node.ward
+            for copy in row["copies"].values()
+            if (node := nodes.get(bytes.fromhex(copy["origin"])))
+        }
+        holders = self.row_holders(row)
+        others = {h.ward for h in holders if not h.archive} - wards_in
+        if len(wards_in) > 1:  # taken in at several wards: all but the shown one are others
+            others |= wards_in - {origin.ward if origin else ""}
+        readers = self._readers(row)
+        members, complete = self._addressees(shown, row["author"])
+        author = self._machine.book.staff_by_number.get(row["author"])
+        staff = self._machine.book.staff[author] if author else None
+        archived = any(holder.archive for holder in holders)
+        return Message(
+            author=row["author"],
+            author_name=staff.name if staff else row["author"],
+            author_ward=staff.ward if staff else "",
+            message_id=_dashed(row["id"]),
+            kind=talk.NAME,
+            room=shown["room"],
+            body={"text": shown["text"]},
+            created_ms=shown["created"],
+            arrived_ms=shown["arrived"],
+            late=self._is_late(row, shown),
+            clock_uncertain=is_uncertain(shown["hlc"], shown["quality"], self._now_ms()),
+            origin_ward=origin.ward_name if origin else "?",
+            place="archive" if archived else "wards" if others else "node",
+            wards_n=len(others),
+            read_n=len(readers.keys() & {each.staff_id for each in members}),
+            members_n=len(members) if complete else None,
+            mine=row["author"] == person.staff_id,
+            read_by_me=person.staff_id in readers,
+            trouble=talk.trouble(row),
+            sort=found.sort,
+            changed=found.changed,
+        )
+
+    def _is_late(self, row: Row, shown: Row) -> bool:
+        if shown["origin"] == self._machine.me.hex():
+            return False
+        arrived = min(copy["arrived"] for copy in row["copies"].values())
+        return bool(arrived - shown["created"] > LATE_MS)
+
+    def _readers(self, row: Row) -> dict[str, int]:
+        """Person -> when, over all copies."""
+        readers: dict[str, int] = {}
+        for at in row["copies"]:
+            for found in self._views.group(receipts.NAME, at):
+                who, when = found.row["person"], found.row["at"]
+                readers[who] = min(when, readers.get(who, when))
+        return readers
+
+    def _addressees(self, shown: Row, author: str) -> tuple[list[Person], bool]:
+        serial = shown["roster"]
+        members = self._rooms.members(shown["room"], serial)
+        people = [to_person(each) for each in members if each.staff_id != author]
+        return people, self._machine.book.roster_complete(serial)
+
+    def messages(self, person: Person, room: str, before: str | None, limit: int) -> list[Message]:
+        self._rooms.check(person, room)
+        limit = max(1, min(limit, MESSAGES_MAX))
+        rows = self._views.newest(talk.NAME, room, before, limit)
+        return [self.message(found, person) for found in rows]
+
+    def rooms(self, person: Person) -> list[RoomView]:
+        views = []
+        serial = self._machine.book.roster_serial()
+        complete = self._machine.book.roster_complete(serial)
+        for room in self._rooms.visible_to(person):
+            name, name_en = self._rooms.name(room)
+            last = self._views.newest(talk.NAME, room, None, 1)
+            members = len(self._rooms.members(room, serial))
+            views.append(
+                RoomView(
+                    room,
+                    name,
+                    name_en,
+                    members if complete else None,
+                    self._views.unseen(talk.NAME, room, receipts.NAME, person.staff_id, UNREAD_MAX),
+                    self.message(last[0], person) if last else None,
+                )
+            )
+        return views
+
+    def cursor(self) -> str:
+        """Where the read model stands now."""
+        return f"{self._views.life()}-{self._views.changed()}"
+
+    def changes(self, person: Person, after: str | None) -> Changes:
+        life, _, number = (after or "").rpartition("-")
+        now_ms = self._now_ms()
+        if life != self._views.life() or not number.isdigit():
+            return Changes(self.cursor(), (), False, after is not None, now_ms)
+        found = self._views.changed_after(talk.NAME, int(number), CHANGES_MAX)
+        visible = set(self._rooms.visible_to(person))
+        messages = [self.message(each, person) for each in found if each.group in visible]
+        more = len(found) == CHANGES_MAX
+        newest = max((each.changed for each in found), default=int(number))
+        return Changes(f"{life}-{newest}", tuple(messages), more, False, now_ms)
+
+    # Who has read
+
+    def find(self, author: str, message_id: str) -> Found | None:
+        """The row of a message."""
+        return self._views.get(talk.NAME, f"{author}/{message_id.replace('-', '').lower()}")
+
+    def shown_at(self, found: Found) -> tuple[LogId, int]:
+        """Which entry a page displays for a message."""
+        return _place(talk.shown_place(found.row))
+
+    def who(self, person: Person, author: str, message_id: str) -> WhoRead:
+        found = self.find(author, message_id)
+        if found is None:
+            raise RefusedError(
+                "no_message",
+                "このメッセージはこの機器にありません。",
+                "This node does not hold that message.",
+                "ルームに戻って選び直してください。",
+                "Go back to the room and choose again.",
+                404,
+            )
+        row = found.row
+        shown = row["copies"][talk.shown_place(row)]
+        self._rooms.check(person, shown["room"])
+        read_at = self._readers(row)
+        holders = self.row_holders(row)
+        at_wards = {holder.ward for holder in holders} | {self._origin_ward(row)}
+        wards = self._rooms.wards()
+        people, complete = self._addressees(shown, row["author"])
+        readers = []
+        for each in people:
+            at_ms = read_at.get(each.staff_id)
+            reached = each.ward in at_wards
+            readers.append(
+                Reader(
+                    each,
+                    wards[each.ward].name if each.ward in wards else each.ward,
+                    "read" if at_ms is not None else "reached" if reached else "unreached",
+                    at_ms,
+                    None if reached else self.ward_age_ms(each.ward),
+                )
+            )
+        readers.sort(key=lambda r: (r.state == "read", r.person.ward, r.person.kana))
+        return WhoRead(self.message(found, person), tuple(readers), tuple(holders), complete)
+
+    def _origin_ward(self, row: Row) -> str:
+        origin = bytes.fromhex(row["copies"][talk.shown_place(row)]["origin"])
+        node = self._machine.book.nodes.get(origin)
+        return node.ward if node else ""
+
+    def ward_age_ms(self, ward: str) -> int | None:
+        """Age of the newest HAVE heard of any node of a ward."""
+        stated = [
+            have.stated_ms
+            for key, node in self._machine.book.nodes.items()
+            if node.ward == ward and (have := self._machine.receipts.newest(key)) is not None
+        ]
+        return max(self._now_ms() - max(stated), 0) if stated else None
+
+
+def _place(text: str) -> tuple[LogId, int]:
+    origin, incarnation, lane, seq = text.split(":")
+    return LogId(bytes.fromhex(origin), bytes.fromhex(incarnation), int(lane)), int(seq)
+
+
+def _dashed(hex_id: str) -> str:
+    return "-".join((hex_id[:8], hex_id[8:12], hex_id[12:16], hex_id[16:20], hex_id[20:]))

@@ -1,0 +1,102 @@
+"""Standing rooms follow the roster: 全庁, each ward, each unit, 本部長.
+
+A page shows a room to its members and to hq only.
+"""
+
+from __future__ import annotations
+
+from meshrelay.core.records import ROLE_HQ, RecordBook, StaffCredential
+from meshrelay.errors import RefusedError
+from meshrelay.node.office import Person, Ward
+
+ALL = "all"
+CHIEFS = f"role:{ROLE_HQ}"
+
+
+class Rooms:
+    """Rooms and their members, computed from the records at hand."""
+
+    def __init__(self, book: RecordBook) -> None:
+        self._book = book
+        self._members: dict[tuple[str, int], list[StaffCredential]] = {}
+        self._records = 0
+
+    def wards(self) -> dict[str, Ward]:
+        """The ward list, from the node credentials; ward 00 is 本部."""
+        nodes = sorted(self._book.nodes.values(), key=lambda node: (node.ward, node.serial))
+        return {node.ward: Ward(node.ward, node.ward_name, node.ward_name_en) for node in nodes}
+
+    def name(self, room: str) -> tuple[str, str]:
+        """(Japanese, English) name of a room."""
+        kind, _, key = room.partition(":")
+        if room == ALL:
+            return "全庁", "All staff"
+        if room == CHIEFS:
+            return "本部長", "Chiefs"
+        if kind == "ward" and (ward := self.wards().get(key)):
+            return ward.name, ward.name_en
+        return key, key
+
+    def members(self, room: str, serial: int) -> list[StaffCredential]:
+        """Who is in a room by the roster up to `serial`."""
+        if self._records != len(self._book.by_id):
+            self._records = len(self._book.by_id)
+            self._members.clear()
+        known = self._members.get((room, serial))
+        if known is None:
+            everybody = self._book.members(serial)
+            known = [person for person in everybody if belongs(person, room)]
+            self._members[(room, serial)] = known
+        return known
+
+    def visible_to(self, person: Person) -> list[str]:
+        """Rooms of somebody's list, in the order shown."""
+        rooms = [ALL]
+        if ROLE_HQ in person.roles:
+            everybody = self._book.members(self._book.roster_serial())
+            rooms.append(CHIEFS)
+            rooms += sorted({f"ward:{each.ward}" for each in everybody})
+            rooms += sorted({f"unit:{each.unit}" for each in everybody if each.unit})
+            return rooms
+        rooms.append(f"ward:{person.ward}")
+        return rooms + ([f"unit:{person.unit}"] if person.unit else [])
+
+    def check(self, person: Person, room: str) -> None:
+        """Raises RefusedError `no_room` or `not_member`."""
+        if belongs(person, room):
+            return
+        serial = self._book.roster_serial()
+        exists = bool(self.members(room, serial)) or room in (ALL, CHIEFS)
+        if not exists:
+            raise RefusedError(
+                "no_room",
+                "このルームはありません。",
+                "There is no such room.",
+                "ルームの一覧から選んでください。",
+                "Choose one from the list of rooms.",
+                404,
+            )
+        if ROLE_HQ not in person.roles:
+            raise RefusedError(
+                "not_member",
+                "このルームのメンバーではありません。",
+                "You are not a member of this room.",
+                "ルームの一覧から選んでください。",
+                "Choose one from the list of rooms.",
+                403,
+            )
+
+
+def belongs(person: StaffCredential | Person, room: str) -> bool:
+    """Whether somebody is a member of a standing room."""
+    kind, _, key = room.partition(":")
+    match kind:
+        case "all":
+            return key == ""
+        case "ward":
+            return person.ward == key
+        case "unit":
+            return bool(key) and person.unit == key
+        case "role":
+            return key in person.roles
+    return False

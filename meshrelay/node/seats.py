@@ -1,0 +1,175 @@
+"""Log-in: a card and a PIN open a seat; five wrong tries, then waits that double."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+
+from meshrelay.core.records import ROLE_HQ, Record, RecordBook, StaffCredential
+from meshrelay.core.signing import Signer
+from meshrelay.errors import RefusedError
+from meshrelay.node.identity import (
+    PIN_CHARS_MIN,
+    PIN_CHARS_MIN_HQ,
+    Opened,
+    card_signer,
+    open_session,
+)
+from meshrelay.node.office import Person
+
+TRIES_FREE = 5
+WAIT_S_FIRST = 15.0
+WAIT_S_MAX = 15 * 60.0
+# Try counters of made-up numbers must not fill memory.
+TRIES_KEPT_MAX = 10_000
+
+
+class OpenSeat:
+    """One person logged in at this node: holds the session key, never stored."""
+
+    def __init__(self, person: Person, session: Record, signer: Signer) -> None:
+        self.person = person
+        self.session = session
+        self.signer = signer
+        self.open = True
+
+
+class _Tries:
+    def __init__(self) -> None:
+        self.wrong = 0
+        self.free_at_s = 0.0
+
+
+def to_person(staff: StaffCredential) -> Person:
+    """The roster's word on somebody, for pages."""
+    return Person(
+        staff.staff_id, staff.name, staff.kana, staff.ward, staff.unit, tuple(staff.roles)
+    )
+
+
+class Turnstile:
+    """Checks cards and PINs, one Argon2id at a time, off the event loop."""
+
+    def __init__(self, book: RecordBook, origin: bytes) -> None:
+        self._book = book
+        self._origin = origin
+        self._tries: dict[str, _Tries] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._number = 0
+
+    async def open(
+        self, staff_id: str, code: str, pin: str, pin_again: str | None
+    ) -> tuple[Opened, Person]:
+        """Derive and sign what a log-in needs. Raises RefusedError (see Office.log_in)."""
+        staff_id = staff_id.strip()
+        staff = self._book.staff_by_number.get(staff_id)
+        if staff is None or not self._card_fits(staff, staff_id, code):
+            raise _unknown_card()
+        tries = self._tries_of(staff_id)
+        left_s = tries.free_at_s - time.monotonic()
+        if left_s > 0:
+            raise _wait(left_s)
+        new = not self._book.bindings.get(staff)
+        person = self._book.staff[staff]
+        if new:
+            self._check_new_pin(person, pin, pin_again)
+        self._number += 1
+        async with self._one_at_a_time:
+            opened = await asyncio.get_running_loop().run_in_executor(
+                None,
+                partial(
+                    open_session, self._book, staff, code, pin, self._origin, self._number, new
+                ),
+            )
+        if opened is None:
+            self._count_wrong(tries)
+            raise _wrong_pin(TRIES_FREE - tries.wrong)
+        tries.wrong = 0
+        return opened, to_person(person)
+
+    def _card_fits(self, staff: bytes, staff_id: str, code: str) -> bool:
+        try:
+            signer = card_signer(code, self._book.network, staff_id)
+        except ValueError:
+            return False
+        return signer.public == self._book.staff[staff].card
+
+    def _tries_of(self, staff_id: str) -> _Tries:
+        if len(self._tries) >= TRIES_KEPT_MAX:
+            self._tries.clear()
+        return self._tries.setdefault(staff_id, _Tries())
+
+    @staticmethod
+    def _count_wrong(tries: _Tries) -> None:
+        tries.wrong += 1
+        if tries.wrong >= TRIES_FREE:
+            wait_s = min(WAIT_S_FIRST * 2 ** (tries.wrong - TRIES_FREE), WAIT_S_MAX)
+            tries.free_at_s = time.monotonic() + wait_s
+
+    @staticmethod
+    def _check_new_pin(person: StaffCredential, pin: str, pin_again: str | None) -> None:
+        least = PIN_CHARS_MIN_HQ if ROLE_HQ in person.roles else PIN_CHARS_MIN
+        if pin_again is None:
+            raise RefusedError(
+                "choose_pin",
+                "このカードは初めて使われます。PINを決めてください。",
+                "This card is used for the first time. Choose a PIN.",
+                f"{least}文字以上のPINを2回入力してください。",
+                f"Type a PIN of at least {least} characters twice.",
+                409,
+            )
+        if pin != pin_again:
+            raise RefusedError(
+                "pin_mismatch",
+                "2つのPINが違います。",
+                "The two PINs differ.",
+                "もう一度、同じPINを2回入力してください。",
+                "Type the same PIN twice.",
+                400,
+            )
+        if len(pin) < least:
+            raise RefusedError(
+                "pin_too_short",
+                f"PINが短すぎます({least}文字以上)。",
+                f"The PIN is too short (at least {least} characters).",
+                "もっと長いPINを決めてください。",
+                "Choose a longer PIN.",
+                400,
+            )
+
+
+def _unknown_card() -> RefusedError:
+    return RefusedError(
+        "unknown_card",
+        "この職員番号とカード番号の組は名簿にありません。",
+        "This staff number and card code are not in the roster.",
+        "番号を確かめて、もう一度入力してください。分からないときは登録担当者へ。",
+        "Check both and type them again, or ask your registrar.",
+        401,
+    )
+
+
+def _wait(seconds: float) -> RefusedError:
+    whole = int(seconds) + 1
+    return RefusedError(
+        "wait",
+        f"PINの間違いが続いたため、あと{whole}秒お待ちください。",
+        f"Too many wrong PINs; wait {whole} seconds.",
+        "待ってからもう一度試すか、登録担当者に相談してください。",
+        "Wait and try again, or ask your registrar.",
+        429,
+    )
+
+
+def _wrong_pin(left: int) -> RefusedError:
+    more_ja = f"あと{left}回試せます。" if left > 0 else "しばらく待ってから試せます。"
+    more_en = f"{left} tries are left." if left > 0 else "You can try again after a wait."
+    return RefusedError(
+        "wrong_pin",
+        "PINが違います。",
+        "The PIN is wrong.",
+        f"もう一度入力してください。{more_ja}",
+        f"Type it again. {more_en}",
+        401,
+    )

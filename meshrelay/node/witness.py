@@ -1,0 +1,63 @@
+"""The witness: proof, on a tmpfs, that the store was not rolled back since this boot.
+
+Same boot, same incarnation, not ahead of the store: the incarnation may continue.
+Anything else (power cut, restored card, clone) draws a new one; it asks nobody.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+from meshrelay.errors import ConfigError
+
+TMPFS_MAGIC = 0x01021994
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Witness:
+    """One small file, rewritten in place after each commit and before its sends."""
+
+    def __init__(self, directory: Path, network: bytes, node: bytes) -> None:
+        if not is_tmpfs(directory):
+            raise ConfigError(
+                f"{directory}: key witness.dir: expected a directory on a tmpfs, such as /dev/shm"
+            )
+        self.path = directory / f"meshrelay-{network.hex()[:8]}-{node.hex()[:16]}"
+        self._boot = _BOOT_ID.read_text("ascii").strip().encode()
+        self._fd: int | None = None
+
+    def proves(self, incarnation: bytes, change: int) -> bool:
+        """Whether the store at `change` continues what was written under `incarnation`."""
+        try:
+            boot, seen, number = self.path.read_bytes().split(b" ")
+            return (
+                boot == self._boot
+                and seen == incarnation.hex().encode()
+                and (int(number) <= change)
+            )
+        except (OSError, ValueError):
+            return False
+
+    def write(self, incarnation: bytes, change: int) -> None:
+        """Note what is on disk. Raises OSError."""
+        if self._fd is None:
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        # Fixed width: one pwrite replaces the whole text.
+        os.pwrite(self._fd, self._boot + b" %s %020d" % (incarnation.hex().encode(), change), 0)
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def is_tmpfs(directory: Path) -> bool:
+    """Ask the kernel (statfs(2)), not the path's name."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    buffer = ctypes.create_string_buffer(256)  # struct statfs is 120 bytes; f_type comes first
+    if libc.statfs(os.fsencode(directory), buffer) != 0:
+        return False
+    kind = ctypes.cast(buffer, ctypes.POINTER(ctypes.c_long)).contents.value
+    return kind == TMPFS_MAGIC
