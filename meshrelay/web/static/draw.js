@@ -1,0 +1,110 @@
+// From the API's messages to what is drawn: the same rules as meshrelay/web/views.py.
+// A browser test compares both on the same messages.
+
+import { data, say } from "./net.js";
+
+const JST_MS = 9 * 3600 * 1000;
+const DAYS = { ja: ["日", "月", "火", "水", "木", "金", "土"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
+
+// Strip bidi, control, private-use characters and lone surrogates; two joiners stay.
+export function clean(text, lines) {
+  const kept = text
+    .replace(/\r\n?/g, "\n")
+    .replace(/[\u2028\u2029]/g, "\n")
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/gu, (c) => ("\n\t\u200c\u200d".indexOf(c) >= 0 ? c : ""));
+  return lines ? kept : kept.split(/\s+/).filter(Boolean).join(" ");
+}
+
+export function cleanName(text) {
+  const chars = Array.from(clean(text, false));
+  return chars.length > 80 ? chars.slice(0, 79).join("") + "…" : chars.join("");
+}
+
+const two = (n) => String(n).padStart(2, "0");
+function cityTime(ms) {
+  return new Date(ms + JST_MS);
+}
+
+export function hourMinute(ms) {
+  const at = cityTime(ms);
+  return two(at.getUTCHours()) + ":" + two(at.getUTCMinutes());
+}
+
+export function dayWords(ms) {
+  const at = cityTime(ms);
+  const day = DAYS[data.lang][at.getUTCDay()];
+  const month = at.getUTCMonth() + 1;
+  if (data.lang === "ja") return month + "月" + at.getUTCDate() + "日（" + day + "）";
+  return day + " " + at.getUTCFullYear() + "-" + two(month) + "-" + two(at.getUTCDate());
+}
+
+export function iso(ms) {
+  return cityTime(ms).toISOString().slice(0, 19) + "+09:00";
+}
+
+export function textOf(message) {
+  const text = message.body.text;
+  return message.kind === "talk" && typeof text === "string" ? clean(text, true) : null;
+}
+
+// desk.md's table: place and people are two facts.
+export function marksOf(message) {
+  const marks = [];
+  const mark = (key, values) => marks.push({ key, shape: data.shapes[key], text: say(key, values || {}) });
+  if (message.trouble !== null) mark("trouble");
+  if (message.place === "archive") mark("archive");
+  if (message.wards_n >= 1 && (message.place === "wards" || message.place === "archive")) {
+    mark("wards", { n: message.wards_n });
+  }
+  if (!marks.length || message.place === "node") mark("node");
+  if (message.read_n === null) return marks; // only the receipt has come yet
+  mark("read", { n: message.read_n, m: message.members_n === null ? "?" : message.members_n });
+  return marks;
+}
+
+export function flagsOf(message) {
+  const flags = [];
+  if (message.late) flags.push(say("late"));
+  if (message.clock_uncertain) flags.push(say("clock"));
+  if (message.trouble !== null && !message.mine) flags.push(say("trouble"));
+  return flags;
+}
+
+export function keyOf(message) {
+  return message.author + "/" + message.message_id;
+}
+
+export function hrefOf(message) {
+  return ["/rooms", message.room, "who", message.author, message.message_id].map((part, i) => (i ? encodeURIComponent(part) : part)).join("/");
+}
+
+export function bubblesOf(messages, firstUnread) {
+  let lastDay = "";
+  let lastAuthor = "";
+  return messages.map((message) => {
+    const key = keyOf(message);
+    const day = dayWords(message.created_ms);
+    const newDay = day !== lastDay;
+    const text = textOf(message);
+    const first = key === firstUnread;
+    const bubble = {
+      key,
+      mine: message.mine,
+      follows: message.author === lastAuthor && !newDay && !first,
+      name: cleanName(message.author_name),
+      ward: cleanName(data.wards[message.author_ward] || message.author_ward),
+      text: text === null ? say("unknown_kind") : text,
+      known: text !== null,
+      time: hourMinute(message.created_ms),
+      iso: iso(message.created_ms),
+      flags: flagsOf(message),
+      marks: message.mine ? marksOf(message) : [],
+      href: hrefOf(message),
+      day: newDay ? day : null,
+      firstUnread: first,
+    };
+    lastDay = day;
+    lastAuthor = message.author;
+    return bubble;
+  });
+}

@@ -1,0 +1,262 @@
+"""From the Office's structs to what a template draws; static/draw.js does the same in the page.
+
+A browser test compares the two: the server's first screen and the island's
+takeover of it are the same HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from meshrelay.node.office import Message, Reader, RoomView, Ward
+from meshrelay.web.syncline import SyncLine
+from meshrelay.web.text import clean, clean_name
+from meshrelay.web.words import WEEKDAYS, age_words, word
+
+# Screens show the city's time whatever the device's clock or zone says.
+JST = timezone(timedelta(hours=9))
+
+# Word, shape and colour: the shape of each delivery state.
+SHAPES = {"unsent": "◌", "trouble": "▲", "node": "○", "wards": "◐", "archive": "●", "read": "✓"}
+
+
+class Mark(Struct, frozen=True):
+    """One delivery word: `key` picks the colour, `shape` is the same fact for the eye."""
+
+    key: str
+    shape: str
+    text: str
+
+
+class Bubble(Struct, frozen=True):
+    """One message of a room as it is drawn."""
+
+    key: str
+    mine: bool
+    follows: bool
+    name: str
+    ward: str
+    text: str
+    known: bool
+    time: str
+    iso: str
+    flags: tuple[str, ...]
+    marks: tuple[Mark, ...]
+    href: str
+    day: str | None
+    first_unread: bool
+
+
+class RoomLine(Struct, frozen=True):
+    """One line of the room list."""
+
+    id: str
+    href: str
+    name: str
+    members: str
+    unread_n: int
+    preview: str
+    time: str
+
+
+class PersonLine(Struct, frozen=True):
+    """One addressee on the who-has-read page."""
+
+    name: str
+    unit: str
+    state: str
+    state_text: str
+    note: str
+
+
+class WardGroup(Struct, frozen=True):
+    """The addressees of one ward, in the order of the Office."""
+
+    ward: str
+    people: list[PersonLine]
+
+
+def city_time(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(JST)
+
+
+def hour_minute(at_ms: int) -> str:
+    return city_time(at_ms).strftime("%H:%M")
+
+
+def day_words(at_ms: int, lang: str) -> str:
+    at = city_time(at_ms)
+    weekday = WEEKDAYS[lang][at.weekday()]
+    if lang == "ja":
+        return f"{at.month}月{at.day}日（{weekday}）"
+    return f"{weekday} {at.year}-{at.month:02}-{at.day:02}"
+
+
+def short_time(at_ms: int, now_ms: int) -> str:
+    """HH:MM today, else month/day."""
+    at = city_time(at_ms)
+    if at.date() == city_time(now_ms).date():
+        return at.strftime("%H:%M")
+    return f"{at.month}/{at.day}"
+
+
+def segment(text: str) -> str:
+    """One path segment of a URL, as JavaScript's encodeURIComponent makes it."""
+    return quote(text, safe="!'()*~")
+
+
+def text_of(message: Message) -> str | None:
+    """The text to show, None for a kind that this page does not know."""
+    text = message.body.get("text")
+    if message.kind != "talk" or not isinstance(text, str):
+        return None
+    return clean(text, lines=True)
+
+
+def delivery_marks(message: Message, lang: str) -> tuple[Mark, ...]:
+    """How far the message is and who has read it: desk.md's table, nothing more.
+
+    Place and people are two facts: a message may be read before its receipt came.
+    """
+
+    def mark(key: str, **values: object) -> Mark:
+        return Mark(key, SHAPES[key], word(key, lang, **values))
+
+    marks: list[Mark] = []
+    if message.trouble is not None:
+        marks.append(mark("trouble"))
+    if message.place == "archive":
+        marks.append(mark("archive"))
+    if message.wards_n >= 1 and message.place in ("wards", "archive"):
+        marks.append(mark("wards", n=message.wards_n))
+    if not marks or message.place == "node":
+        marks.append(mark("node"))
+    members = "?" if message.members_n is None else message.members_n
+    marks.append(mark("read", n=message.read_n, m=members))
+    return tuple(marks)
+
+
+def ward_name(code: str, wards: Mapping[str, Ward], lang: str) -> str:
+    """The ward's name, or its code as it stands when the list does not know it."""
+    ward = wards.get(code)
+    if ward is None:
+        return clean_name(code)
+    return clean_name(ward.name_en if lang == "en" and ward.name_en else ward.name)
+
+
+def bubbles(messages: Sequence[Message], wards: Mapping[str, Ward], lang: str) -> list[Bubble]:
+    """The messages of a room in order, with day lines and the line above the first unread."""
+    drawn: list[Bubble] = []
+    last_day = ""
+    last_author = ""
+    unread_seen = False
+    for message in messages:
+        day = day_words(message.created_ms, lang)
+        first_unread = not unread_seen and not message.read_by_me and not message.mine
+        unread_seen = unread_seen or first_unread
+        new_day = day != last_day
+        text = text_of(message)
+        drawn.append(
+            Bubble(
+                key=f"{message.author}/{message.message_id}",
+                mine=message.mine,
+                follows=message.author == last_author and not new_day and not first_unread,
+                name=clean_name(message.author_name),
+                ward=ward_name(message.author_ward, wards, lang),
+                text=word("unknown_kind", lang) if text is None else text,
+                known=text is not None,
+                time=hour_minute(message.created_ms),
+                iso=city_time(message.created_ms).isoformat(timespec="seconds"),
+                flags=_flags(message, lang),
+                marks=delivery_marks(message, lang) if message.mine else (),
+                href=f"/rooms/{segment(message.room)}/who/"
+                f"{segment(message.author)}/{segment(message.message_id)}",
+                day=day if new_day else None,
+                first_unread=first_unread,
+            )
+        )
+        last_day, last_author = day, message.author
+    return drawn
+
+
+def _flags(message: Message, lang: str) -> tuple[str, ...]:
+    flags = []
+    if message.late:
+        flags.append(word("late", lang))
+    if message.clock_uncertain:
+        flags.append(word("clock", lang))
+    if message.trouble is not None and not message.mine:
+        flags.append(word("trouble", lang))
+    return tuple(flags)
+
+
+def room_name(room: RoomView, lang: str) -> str:
+    return clean_name(room.name_en if lang == "en" and room.name_en else room.name)
+
+
+def room_lines(rooms: Iterable[RoomView], now_ms: int, lang: str) -> list[RoomLine]:
+    """The room list as the Office orders it."""
+    lines = []
+    for room in rooms:
+        preview, time = "", ""
+        if room.last is not None:
+            text = text_of(room.last)
+            shown = word("unknown_kind", lang) if text is None else clean(text, chars_max=60)
+            who = word("you", lang) if room.last.mine else clean_name(room.last.author_name)
+            preview = f"{who}: {shown}"
+            time = short_time(room.last.created_ms, now_ms)
+        members = (
+            word("members_unknown", lang)
+            if room.members_n is None
+            else word("members", lang, n=room.members_n)
+        )
+        href = f"/rooms/{segment(room.id)}"
+        name = room_name(room, lang)
+        lines.append(RoomLine(room.id, href, name, members, room.unread_n, preview, time))
+    return lines
+
+
+def people_by_ward(
+    readers: Iterable[Reader], wards: Mapping[str, Ward], lang: str, now_ms: int
+) -> list[WardGroup]:
+    """Readers grouped by ward, in the Office's order of wards and people."""
+    groups: dict[str, WardGroup] = {}
+    for reader in readers:
+        ward = reader.person.ward
+        name = ward_name(ward, wards, lang) if ward in wards else clean_name(reader.ward_name)
+        group = groups.setdefault(ward, WardGroup(name, []))
+        note = ""
+        if reader.state == "read" and reader.at_ms is not None:
+            note = short_time(reader.at_ms, now_ms)
+        elif reader.state == "unreached":
+            note = (
+                word("ward_never", lang)
+                if reader.ward_age_ms is None
+                else word("ward_age", lang, age=age_words(reader.ward_age_ms, lang))
+            )
+        state_text = word(f"state_{reader.state}", lang)
+        group.people.append(
+            PersonLine(
+                clean_name(reader.person.name),
+                clean_name(reader.person.unit),
+                reader.state,
+                state_text,
+                note,
+            )
+        )
+    return list(groups.values())
+
+
+def sync_words(line: SyncLine, lang: str) -> tuple[str, str]:
+    """(sentence, age sentence) of the sync line."""
+    values = {"n": line.left_n} if line.state == "sending" else {}
+    sentence = word(f"sync_{line.state}", lang, **values)
+    if line.state == "here":
+        return sentence, ""
+    if line.age_ms is None:
+        return sentence, word("sync_never", lang)
+    return sentence, word("sync_age", lang, age=age_words(line.age_ms, lang))

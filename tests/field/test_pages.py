@@ -1,0 +1,660 @@
+"""The staff page in a real Chromium on plain http; its server dies and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright, expect
+
+from meshrelay.node.office import Message
+from meshrelay.web.server import Server, create_app, serve
+from tests.office_fake import CARD, MAYOR, NOW_MS, PIN, SATO, SUZUKI, FakeOffice, Person, refused
+from tests.town import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CHROMIUM = "/usr/bin/chromium"
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHONE = {"width": 360, "height": 740}
+ROOM_BYTES_MAX = 30_000
+BUBBLE_MS_MAX = 100
+UNSENT = ".msg[data-unsent]"
+
+
+def message_id(n: int) -> str:
+    return f"01900000-0000-7000-8000-{n:012x}"
+
+
+def say(office: FakeOffice, who: Person, text: str, n: int, **more: Any) -> Message:
+    """Put a message of somebody into the room 全庁, as if it had come from the network."""
+    office.now += 1000
+    values: dict[str, Any] = {
+        "author": who.staff_id,
+        "author_name": who.name,
+        "author_ward": who.ward,
+        "message_id": message_id(n),
+        "kind": "talk",
+        "room": "all",
+        "body": {"text": text},
+        "created_ms": NOW_MS + n * 1000,
+        "arrived_ms": office.now,
+        "late": False,
+        "clock_uncertain": False,
+        "origin_ward": who.ward,
+        "place": "node",
+        "wards_n": 0,
+        "read_n": 0,
+        "members_n": 2,
+        "mine": False,
+        "read_by_me": False,
+        "trouble": None,
+        "sort": f"{office.now:016x}",
+        "changed": 0,
+    }
+    office.put(Message(**{**values, **more}))
+    return office.kept[who.staff_id, message_id(n)]
+
+
+@dataclass
+class Ward:
+    """A ward's page server that can be stopped and started again on the same port."""
+
+    office: FakeOffice
+    port: int = 0
+    server: Server | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def start(self) -> None:
+        self.server = serve(create_app(self.office, hosts=["127.0.0.1"]), "127.0.0.1", self.port)
+        await self.server.start()
+        self.port = self.server.port
+
+    async def stop(self) -> None:
+        if self.server is not None:
+            await self.server.stop()
+            self.server = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def playwright() -> AsyncIterator[Playwright]:
+    expect.set_options(timeout=10_000)  # the machine may be busy with other tests
+    async with async_playwright() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
+    browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+    yield browser
+    await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def ward() -> AsyncIterator[Ward]:
+    started = Ward(FakeOffice())
+    await started.start()
+    yield started
+    await started.stop()
+
+
+Open = Callable[..., Awaitable[Page]]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_page(chromium: Browser, ward: Ward) -> AsyncIterator[Open]:
+    """Opens pages in fresh contexts and fails the test on any script error."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    async def opened(**options: Any) -> Page:
+        context = await chromium.new_context(**{"viewport": PHONE, **options})
+        contexts.append(context)
+        page = await context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: ward.asked.append(request.url))
+        return page
+
+    yield opened
+    for context in contexts:
+        await context.close()
+    assert errors == []
+
+
+async def log_in(page: Page, ward: Ward, staff: str = "1001", to: str = "/rooms/all") -> None:
+    await page.goto(f"{ward.url}/login?next={to}#s={staff}&c={CARD}")
+    await page.fill("#pin", PIN)
+    await page.click("#login button")
+    await page.wait_for_url(f"{ward.url}{to}")
+
+
+async def send(page: Page, text: str) -> None:
+    await page.fill("#text", text)
+    await page.click("#write button")
+
+
+async def marks(page: Page, text: str) -> str:
+    shown = await page.locator(".msg.mine", has_text=text).locator(".marks").inner_text()
+    return " ".join(shown.split())
+
+
+async def test_a_sent_message_is_a_bubble_at_once_and_then_says_where_it_is(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+
+    drawn_ms = await page.evaluate(
+        """() => ["一", "二", "三"].map((text) => {
+          document.getElementById("text").value = text;
+          const start = performance.now();
+          document.querySelector("#write button").click();
+          const own = Array.from(document.querySelectorAll(".msg.mine .bubble"));
+          const drawn = own.some((bubble) => bubble.textContent === text);
+          return drawn ? performance.now() - start : Infinity;
+        })"""
+    )
+    await page.wait_for_selector(".mark-node")
+
+    await expect(page.locator(".mark-read")).to_have_count(3)
+
+    assert min(drawn_ms) <= BUBBLE_MS_MAX
+    assert await marks(page, "三") == "○ 区の機器 ✓ 既読 0/2"
+    assert [m.body["text"] for m in ward.office.kept.values()] == ["一", "二", "三"]
+
+
+async def test_the_words_advance_without_a_reload(ward: Ward, open_page: Open) -> None:
+    mine = say(ward.office, SATO, "30枚送ります", 1)
+    page = await open_page()
+    await log_in(page, ward)
+    seen = [await marks(page, "30枚")]
+
+    for change, words in (
+        ({"place": "wards", "wards_n": 1}, "他の区 1"),
+        ({"place": "archive", "wards_n": 2}, "他の区 2"),
+        ({"place": "archive", "wards_n": 0, "members_n": None}, r"既読 0/\?"),
+    ):
+        mine = msgspec.structs.replace(mine, **change)
+        ward.office.put(mine)
+        await expect(page.locator(".marks")).to_have_text(re.compile(words))
+        seen.append(await marks(page, "30枚"))
+
+    assert seen == [
+        "○ 区の機器 ✓ 既読 0/2",
+        "◐ 他の区 1 ✓ 既読 0/2",
+        "● 本部 ◐ 他の区 2 ✓ 既読 0/2",
+        "● 本部 ✓ 既読 0/?",
+    ]
+
+
+async def test_another_persons_message_appears_and_is_read_only_when_displayed(
+    ward: Ward, open_page: Open
+) -> None:
+    for n in range(40):
+        say(ward.office, SUZUKI, f"連絡 {n}\n二行目", n)
+    page = await open_page()
+    await log_in(page, ward)
+    await until(lambda: ("2001", message_id(39)) in ward.office.reads)
+    say(ward.office, SUZUKI, "いま届いたもの", 99)
+    await until(lambda: ("2001", message_id(99)) in ward.office.reads)
+
+    assert await page.locator("text=いま届いたもの").is_visible()
+    assert ("2001", message_id(0)) not in ward.office.reads  # far above the screen
+
+
+async def test_the_outbox_survives_a_dead_node_a_reload_and_a_new_login(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    await ward.stop()
+    await send(page, "つながらない間に書いた")
+    await page.wait_for_selector("text=区の機器につながりません")
+    before = await page.locator(UNSENT).inner_text()
+
+    await ward.start()  # its sessions died with it
+    await page.wait_for_selector("text=PINを入れると送信します")
+    await page.click("#banner a")
+    await page.fill("#staff", "1001")
+    await page.fill("#card", CARD)
+    await page.fill("#pin", PIN)
+    await page.click("#login button")
+    await page.wait_for_selector(".mark-node")
+
+    assert "未送信（この端末）" in before
+    assert [m.body["text"] for m in ward.office.kept.values()] == ["つながらない間に書いた"]
+    assert await page.locator(UNSENT).count() == 0
+
+
+@pytest.mark.parametrize("lost", ["localStorage", "indexedDB"])
+async def test_unsent_items_survive_a_reload_by_either_store(
+    ward: Ward, open_page: Open, lost: str
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    await page.route("**/api/messages", lambda route: route.abort())
+    await send(page, "残るはず")
+    await page.wait_for_selector("text=区の機器につながりません")
+    if lost == "localStorage":
+        await page.evaluate("localStorage.clear()")
+    else:
+        await page.evaluate(
+            """new Promise((resolve) => { const r = indexedDB.open("mr-5a5a5a5a");
+            r.onsuccess = () => { const t = r.result.transaction("outbox", "readwrite");
+            t.objectStore("outbox").clear(); t.oncomplete = resolve; }; })"""
+        )
+
+    await page.reload()
+    await page.wait_for_selector(UNSENT)
+    shown = await page.locator(UNSENT).inner_text()
+    await page.unroute("**/api/messages")
+    await page.wait_for_selector(".mark-node", timeout=15_000)
+
+    assert "残るはず" in shown
+    assert len(ward.office.kept) == 1
+
+
+async def test_an_answer_that_was_lost_does_not_double_the_message(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    lost = 0
+
+    async def lose(route: Any) -> None:
+        nonlocal lost
+        await route.fetch()  # the node stores it …
+        lost += 1
+        await route.abort()  # … and its 201 never arrives
+
+    await page.route("**/api/messages", lose)
+    await send(page, "一度だけ")
+    await page.wait_for_selector("text=区の機器につながりません")
+    await page.unroute("**/api/messages")
+    await expect(page.locator(UNSENT)).to_have_count(0)
+
+    assert lost >= 1
+    assert len(ward.office.kept) == 1
+    assert await page.locator(".msg.mine", has_text="一度だけ").count() == 1
+
+
+async def test_another_persons_outbox_is_never_sent(ward: Ward, open_page: Open) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    await page.route("**/api/messages", lambda route: route.abort())
+    await send(page, "佐藤の未送信")
+    await page.wait_for_selector(UNSENT)
+    await page.unroute("**/api/messages", None)
+    await page.context.clear_cookies()
+
+    await log_in(page, ward, "2001")
+    await page.wait_for_selector("text=別の人の未送信が1件")
+    await send(page, "鈴木の連絡")
+    await page.wait_for_selector(".mark-node")
+    authors = [m.author for m in ward.office.kept.values()]
+    visible = await page.locator("body").inner_text()
+    await page.context.clear_cookies()
+    await log_in(page, ward, "1001")
+    await expect(page.locator(".msg.mine .mark-node")).to_have_count(1)
+
+    assert authors == ["2001"]
+    assert "佐藤の未送信" not in visible
+    sent = {m.body["text"]: m.author for m in ward.office.kept.values()}
+    assert sent == {"鈴木の連絡": "2001", "佐藤の未送信": "1001"}
+
+
+async def test_an_open_tab_does_not_send_under_somebody_elses_login(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    other = await page.context.new_page()
+    await log_in(other, ward, "2001", "/")
+
+    await send(page, "佐藤として書いた")
+    await page.wait_for_selector("text=別の人がログインしました")
+
+    assert ward.office.kept == {}
+    assert await page.locator(UNSENT).count() == 1
+
+
+async def test_a_refused_message_keeps_its_text_and_offers_the_next_step(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    ward.office.refuse = refused("too_long", "長すぎて送れません。", "Too long.")
+    await send(page, "長い文章")
+    await page.wait_for_selector(".refused")
+    shown = await page.locator(".refused").inner_text()
+
+    await page.click("text=書き直す")
+    rewritten = await page.input_value("#text")
+    await send(page, "別の長い文章")
+    await page.wait_for_selector(".refused")
+    ward.office.refuse = None
+    await page.click("text=もう一度送る")
+    await page.wait_for_selector(".mark-node")
+
+    assert "要確認" in shown and "長すぎて送れません" in shown and "もう一度試して" in shown
+    assert rewritten == "長い文章"
+    assert [m.body["text"] for m in ward.office.kept.values()] == ["別の長い文章"]
+
+
+async def test_enter_sends_but_not_while_a_word_is_composed(ward: Ward, open_page: Open) -> None:
+    page = await open_page(viewport={"width": 1280, "height": 800})
+    await log_in(page, ward)
+    await page.focus("#text")
+    await page.keyboard.type("給水車")
+    await page.evaluate(
+        """document.getElementById("text").dispatchEvent(
+          new KeyboardEvent("keydown", {key: "Enter", isComposing: true, bubbles: true}))"""
+    )
+    while_composing = len(ward.office.kept)
+    await page.keyboard.press("Shift+Enter")
+    await page.keyboard.type("1台")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".mark-node")
+
+    assert while_composing == 0
+    assert [m.body["text"] for m in ward.office.kept.values()] == ["給水車\n1台"]
+
+
+async def test_scrolled_up_the_page_stays_and_a_pill_leads_to_the_news(
+    ward: Ward, open_page: Open
+) -> None:
+    for n in range(60):
+        say(ward.office, SUZUKI, f"連絡 {n}", n)
+    page = await open_page()
+    await log_in(page, ward)
+    await page.click("text=前のメッセージ")
+    await expect(page.locator(".msg")).to_have_count(60)
+    await page.evaluate("document.getElementById('main').scrollTop = -900")
+    top = f"document.querySelector('[data-key$=\"{message_id(45)}\"]').getBoundingClientRect().top"
+    before = await page.evaluate(top)
+
+    say(ward.office, SUZUKI, "新しい連絡", 99)
+    await page.wait_for_selector("#pill button")
+    after = await page.evaluate(top)
+    await page.click("#pill button")
+    in_view = await page.locator("text=新しい連絡").evaluate(
+        "el => el.getBoundingClientRect().bottom < innerHeight"
+    )
+
+    assert abs(before - after) <= 1
+    assert in_view
+    assert await page.locator("#pill").is_hidden()
+
+
+async def test_the_island_draws_what_the_server_drew(ward: Ward, open_page: Open) -> None:
+    hostile = "<b>太字</b> \u202e逆\u0007 &amp;"
+    say(ward.office, SUZUKI, "最初", 1, created_ms=NOW_MS - 86_400_000)
+    say(ward.office, SUZUKI, hostile, 2, author_name="鈴木\u202e<i>一郎", late=True)
+    say(ward.office, SATO, "行1\n行2", 3, place="archive", wards_n=2)
+    say(ward.office, SATO, "続き", 4, trouble="conflict")
+    say(ward.office, MAYOR, "x", 5, kind="shelter", clock_uncertain=True, author_ward="99")
+    ward.office.reads["0001", message_id(5)] = {"1001": NOW_MS}
+    pages = {}
+    for script in (False, True):
+        for lang in ("ja", "en"):
+            page = await open_page(java_script_enabled=script)
+            await page.route("**/api/read", lambda route: route.abort())
+            await (log_in(page, ward, to="/") if script else log_in_form(page, ward))
+            await page.goto(f"{ward.url}/rooms/all?lang={lang}")
+            if script:
+                await page.wait_for_timeout(300)
+            raw = await page.locator("#log").evaluate("el => el.innerHTML") if script else ""
+            if not script:
+                body = await (await page.context.request.get(page.url)).text()
+                raw = await normal(open_page, ward, body)
+            pages[script, lang] = re.sub(r">\s+<", "><", raw).strip()
+
+    assert "逆 &amp;amp;" in pages[True, "ja"]
+    assert pages[True, "ja"] == pages[False, "ja"]
+    assert pages[True, "en"] == pages[False, "en"]
+
+
+async def log_in_form(page: Page, ward: Ward, staff: str = "1001") -> None:
+    await page.goto(f"{ward.url}/login")
+    await page.fill("#staff", staff)
+    await page.fill("#card", CARD)
+    await page.fill("#pin", PIN)
+    await page.click("#login button")
+    await page.wait_for_url(f"{ward.url}/")
+
+
+async def normal(open_page: Open, ward: Ward, body: str) -> str:
+    """The server's #log as a browser serialises it."""
+    page = await open_page()
+    await page.goto(f"{ward.url}/login")
+    script = (
+        "body => new DOMParser().parseFromString(body, 'text/html').getElementById('log').innerHTML"
+    )
+    return str(await page.evaluate(script, body))
+
+
+async def test_everything_works_without_javascript(ward: Ward, open_page: Open) -> None:
+    say(ward.office, SUZUKI, "毛布をお願いします", 1)
+    page = await open_page(java_script_enabled=False)
+    await log_in_form(page, ward)
+    badge = await page.locator(".badge").inner_text()
+    await page.click(".rooms a:has-text('全庁')")
+    await page.click(".read-form button")
+    read = dict(ward.office.reads)
+    await page.fill("#text", "30枚\n送ります")
+    await page.click("#write button")
+    own = await marks(page, "30枚")
+    await page.click(".msg.mine .marks")
+    who = await page.locator("main").inner_text()
+    await page.goto(ward.url)
+    await page.click("#logout button")
+
+    assert "1" in badge
+    assert read == {
+        ("2001", message_id(1)): {"1001": ward.office.reads["2001", message_id(1)]["1001"]}
+    }
+    assert own == "○ 区の機器 ✓ 既読 0/2"
+    assert "30枚\n送ります" in who and "鈴木 一郎" in who and "区の機器が未同期 47分" in who
+    assert page.url == f"{ward.url}/login"
+    assert ward.office.seats == []
+
+
+async def test_home_is_live(ward: Ward, open_page: Open) -> None:
+    page = await open_page()
+    await log_in(page, ward, to="/")
+    first = await page.locator("#sync").inner_text()
+    ward.office.archive_age_ms = 47 * 60_000
+    say(ward.office, SUZUKI, "届きました", 1)
+    await page.wait_for_selector(".badge")
+
+    assert "本部まで届いています" in first
+    assert "本部につながっていません" in await page.locator("#sync").inner_text()
+    assert "47分前" in await page.locator("#sync").inner_text()
+    assert "鈴木 一郎: 届きました" in await page.locator("#rooms").inner_text()
+
+
+async def test_without_contact_home_does_not_repeat_an_old_word_about_hq(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward, to="/")
+    with_contact = await page.locator("#sync").is_visible()
+    await ward.stop()
+    await page.wait_for_selector("text=区の機器につながりません")
+
+    assert with_contact
+    assert not await page.locator("#sync").is_visible()
+
+
+async def test_logging_out_with_unsent_items_asks_first(ward: Ward, open_page: Open) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    await page.route("**/api/messages", lambda route: route.abort())
+    await send(page, "消えるもの")
+    await page.wait_for_selector(UNSENT)
+    await page.goto(ward.url)
+    await page.wait_for_selector("text=この端末に未送信が1件")
+    await page.click("#logout button")
+    asked = await page.locator("#ask").inner_text()
+    await page.click("text=待つ")
+    stayed = page.url
+    await page.click("#logout button")
+    await page.click("text=消してログアウト")
+    await page.wait_for_url(f"{ward.url}/login")
+    left = await page.evaluate(
+        """new Promise((resolve) => { const r = indexedDB.open("mr-5a5a5a5a");
+        r.onsuccess = () => {
+        const q = r.result.transaction("outbox").objectStore("outbox").count();
+        q.onsuccess = () => resolve(q.result + localStorage.length); }; })"""
+    )
+
+    assert "1件" in asked
+    assert stayed == f"{ward.url}/"
+    assert left == 0
+
+
+async def test_the_log_in_link_leaves_no_card_in_the_address(ward: Ward, open_page: Open) -> None:
+    page = await open_page()
+
+    await page.goto(f"{ward.url}/login#s=1001&c={CARD}")
+
+    assert await page.input_value("#card") == CARD
+    assert page.url == f"{ward.url}/login"
+    assert not any(CARD in url.split("#")[0] for url in ward.asked)
+    assert "暗号化されていません" in await page.locator("main").inner_text()
+
+
+async def test_first_use_of_a_card_asks_for_the_pin_again_in_place(
+    ward: Ward, open_page: Open
+) -> None:
+    del ward.office.pins["1001"]
+    page = await open_page()
+    await page.goto(f"{ward.url}/login#s=1001&c={CARD}")
+    await page.fill("#pin", "135790")
+    await page.click("#login button")
+    await page.wait_for_selector("#again:not([hidden])")
+    await page.fill("#pin-again", "135791")
+    await page.click("#login button")
+    await page.wait_for_selector("text=2つのPINが違います")
+    await page.fill("#pin", "135790")
+    await page.fill("#pin-again", "135790")
+    await page.click("#login button")
+    await page.wait_for_url(f"{ward.url}/")
+
+    assert ward.office.pins["1001"] == "135790"
+
+
+async def test_no_request_leaves_the_origin_and_the_room_is_small(
+    ward: Ward, open_page: Open
+) -> None:
+    for n in range(40):
+        say(ward.office, SUZUKI, f"避難所の状況その{n}：毛布{n * 7}枚、水{n * 13}本が必要です。", n)
+    page = await open_page()
+    await log_in(page, ward)
+    cold = await page.context.new_page()
+    sizes: dict[str, int] = {}
+
+    async def count(response: Any) -> None:
+        if response.ok and "/api/events" not in response.url:
+            sizes[response.url] = len(gzip.compress(await response.body(), 6))
+
+    pending: list[asyncio.Task[None]] = []
+    cold.on("response", lambda r: pending.append(asyncio.ensure_future(count(r))))
+    cold.on("request", lambda request: ward.asked.append(request.url))
+    await cold.goto(f"{ward.url}/rooms/all")
+    await cold.wait_for_timeout(500)
+    await asyncio.gather(*pending)
+    first = {url: size for url, size in sizes.items() if "/api/" not in url}
+
+    assert all(url.startswith(ward.url) for url in ward.asked)
+    assert len(first) >= 8
+    assert sum(first.values()) <= ROOM_BYTES_MAX, first
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+async def test_nothing_scrolls_sideways_and_targets_are_large(
+    ward: Ward, open_page: Open, width: int
+) -> None:
+    say(ward.office, SUZUKI, "https://example.com/" + "a" * 200, 1, late=True, clock_uncertain=True)
+    say(ward.office, SATO, "W" * 300, 2, place="archive", wards_n=23)
+    page = await open_page(viewport={"width": width, "height": 640})
+    await log_in(page, ward)
+    await page.route("**/api/messages", lambda route: route.abort())
+    await send(page, "未送信" * 40)
+
+    for path in ("/rooms/all", "/", "/rooms", f"/rooms/all/who/1001/{message_id(2)}", "/login"):
+        await page.goto(ward.url + path)
+        await page.wait_for_timeout(150)
+        over = await page.evaluate(
+            """() => Math.max(document.documentElement.scrollWidth - innerWidth,
+              ...Array.from(document.querySelectorAll("main, .log"),
+                (e) => e.scrollWidth - e.clientWidth))"""
+        )
+        small = await page.evaluate(
+            """() => Array.from(document.querySelectorAll(
+                "button, input:not([type=hidden]), textarea, a"))
+              .filter((e) => e.offsetParent && !e.matches(".skip, .marks, .meta a"))
+              .map((e) => [e.outerHTML.slice(0, 80), e.getBoundingClientRect()])
+              .filter(([, r]) => r.height < 48 || r.width < 48).map(([h]) => h)"""
+        )
+        assert (path, over) == (path, 0)
+        assert (path, small) == (path, [])
+
+
+async def test_a_drill_says_so_on_every_page(ward: Ward, open_page: Open) -> None:
+    ward.office.network = msgspec.structs.replace(ward.office.network, drill=True)
+    page = await open_page()
+    await log_in(page, ward)
+
+    for path in ("/", "/rooms", "/rooms/all", "/nowhere"):
+        await page.goto(ward.url + path)
+        assert "訓練" in await page.locator(".ribbon").inner_text()
+        assert (await page.title()).startswith("【訓練】")
+
+
+@asynccontextmanager
+async def hidden(page: Page) -> AsyncIterator[None]:
+    """The tab as if another one were in front."""
+    script = """(state) => {
+      Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
+      document.dispatchEvent(new Event("visibilitychange")); }"""
+    await page.evaluate(script, "hidden")
+    yield
+    await page.evaluate(script, "visible")
+
+
+async def test_a_hidden_tab_reads_nothing_and_catches_up_when_shown(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    await page.wait_for_timeout(300)
+    async with hidden(page):
+        say(ward.office, SUZUKI, "見えていない間", 1)
+        await page.wait_for_timeout(1500)
+        while_hidden = dict(ward.office.reads)
+    await page.wait_for_selector("text=見えていない間")
+    await until(lambda: ("2001", message_id(1)) in ward.office.reads)
+
+    assert while_hidden == {}

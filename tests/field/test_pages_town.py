@@ -1,0 +1,69 @@
+"""Three real nodes, three browsers: written in 北区, read in 中央区 and at HQ, said truthfully."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from meshrelay.web.server import create_app, serve
+from tests.field.test_pages import ARGS, CHROMIUM, PHONE
+from tests.town import MAYOR, SATO, TANAKA, Clerk, Town, build_town, running
+
+CHAIN = {"01": (), "02": ("01",), "00": ("02",)}
+HAVE_MS_MAX = 40_000  # one HAVE each 30 s, and the way
+
+
+@contextlib.asynccontextmanager
+async def pages(town: Town) -> AsyncIterator[dict[str, str]]:
+    """The staff page of every node of the town: ward -> address."""
+    async with contextlib.AsyncExitStack() as stack:
+        urls = {}
+        for ward, node in town.nodes.items():
+            app = create_app(node, hosts=["127.0.0.1"])
+            server = await stack.enter_async_context(serve(app, "127.0.0.1", 0))
+            urls[ward] = f"http://127.0.0.1:{server.port}"
+        yield urls
+
+
+async def log_in(browser: Browser, url: str, clerk: Clerk) -> Page:
+    page = await (await browser.new_context(viewport=PHONE)).new_page()
+    await page.goto(f"{url}/login?next=/rooms/all#s={clerk.staff_id}&c={clerk.code}")
+    await page.fill("#pin", clerk.pin)
+    await page.click("#login button")
+    await page.wait_for_url(f"{url}/rooms/all")
+    return page
+
+
+async def test_a_message_goes_from_ward_to_ward_and_its_words_follow(tmp_path: Path) -> None:
+    async with (
+        running(build_town(tmp_path, CHAIN)) as town,
+        pages(town) as urls,
+        async_playwright() as playwright,
+    ):
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        sato = await log_in(browser, urls["01"], SATO)
+        tanaka = await log_in(browser, urls["02"], TANAKA)
+        mayor = await log_in(browser, urls["00"], MAYOR)
+
+        await sato.fill("#text", "北区役所、全員無事です。")
+        await sato.click("#write button")
+        marks = sato.locator(".msg.mine .marks")
+        await expect(marks).to_contain_text("区の機器", timeout=5_000)
+        for page in (tanaka, mayor):
+            await expect(page.locator(".msg.theirs")).to_contain_text("全員無事", timeout=10_000)
+        await expect(marks).to_contain_text("本部", timeout=HAVE_MS_MAX)
+        await expect(marks).to_contain_text("他の区 1", timeout=HAVE_MS_MAX)
+        await expect(marks).to_contain_text("既読 2/3", timeout=HAVE_MS_MAX)
+
+        await marks.click()
+        who = sato.locator("#who")
+        await expect(who).to_contain_text("未読 1人")
+        await expect(who).to_contain_text("鈴木")
+        await expect(who).to_contain_text("区の機器の知らせなし")
+        await expect(who).to_contain_text("既読 2人")
+        await sato.goto(urls["01"])
+        await expect(sato.locator("#sync")).to_contain_text("本部まで届いています", timeout=40_000)
+        await browser.close()

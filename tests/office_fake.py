@@ -1,0 +1,275 @@
+"""A small honest Office in memory: the page's exam partner, one node and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from meshrelay.errors import RefusedError
+from meshrelay.node.office import (
+    Changes,
+    Holder,
+    LaneWord,
+    Message,
+    NetworkInfo,
+    NodeInfo,
+    NodeWord,
+    Person,
+    Posted,
+    Reader,
+    RoomView,
+    Status,
+    Ward,
+    WhoRead,
+)
+
+NOW_MS = 1_795_000_000_000  # 2026-11-18T18:26:40+09:00
+TEXT_CHARS_MAX = 4000
+
+SATO = Person("1001", "佐藤 花子", "さとう はなこ", "01", "総務班", ("staff",))
+SUZUKI = Person("2001", "鈴木 一郎", "すずき いちろう", "02", "避難所班", ("staff",))
+MAYOR = Person("0001", "市長 松田", "まつだ", "00", "本部", ("hq", "staff"))
+STAFF = (SATO, SUZUKI, MAYOR)
+CARD = "AAAA-BBBB-CCCC-DDDD-1"
+PIN = "246810"
+
+
+@dataclass(frozen=True)
+class FakeSeat:
+    person: Person
+
+
+@dataclass
+class FakeOffice:
+    """Everything in dictionaries; place and readers are set by the test, never by magic."""
+
+    network: NetworkInfo = field(default=NetworkInfo("5a" * 16, "大阪市", False))
+    me: NodeInfo = field(default=NodeInfo("01" * 32, "北区役所", "01", False))
+    wards: dict[str, Ward] = field(
+        default_factory=lambda: {
+            "00": Ward("00", "本部", "HQ"),
+            "01": Ward("01", "北区", "Kita"),
+            "02": Ward("02", "中央区", "Chuo"),
+        }
+    )
+    now: int = NOW_MS
+    archive_age_ms: int | None = 20_000
+    left_n: int | None = 0
+    pins: dict[str, str] = field(default_factory=lambda: {person.staff_id: PIN for person in STAFF})
+    kept: dict[tuple[str, str], Message] = field(default_factory=dict)
+    reads: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    seats: list[FakeSeat] = field(default_factory=list)
+    refuse: RefusedError | None = None
+    _changed: int = 0
+    _wakes: list[Callable[[], None]] = field(default_factory=list)
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def status(self) -> Status:
+        hq = NodeInfo("00" * 32, "本部", "00", True)
+        lanes = tuple(
+            LaneWord(lane, 10, None if self.left_n is None else 10 - self.left_n, self.now)
+            for lane in range(4)
+        )
+        stated = None if self.archive_age_ms is None else self.now - self.archive_age_ms
+
+        def word(node: NodeInfo, stated_ms: int | None) -> NodeWord:
+            return NodeWord(
+                node, stated_ms, stated_ms, "lan", None, lanes, "0.1", 1, (0,) * 4, None, None, {}
+            )
+
+        return Status(
+            self.network, self.me, "0.1", True, (), self.now, 1, self.now, "00" * 8,
+            len(self.kept), 9, len(self.kept), len(self.seats), "00" * 16, (), {"lan": "connected"},
+            {}, (word(self.me, self.now), word(hq, stated)),
+        )  # fmt: skip
+
+    async def log_in(
+        self, staff_id: str, card_code: str, pin: str, pin_again: str | None = None
+    ) -> FakeSeat:
+        person = next((p for p in STAFF if p.staff_id == staff_id), None)
+        if person is None or card_code != CARD:
+            raise refused("unknown_card", "カードが見つかりません。", "Unknown card.")
+        if staff_id not in self.pins:
+            if pin_again is None:
+                raise refused(
+                    "choose_pin", "はじめて使うカードです。PINを決めてください。", "Choose a PIN."
+                )
+            if pin_again != pin:
+                raise refused("pin_mismatch", "2つのPINが違います。", "The PINs differ.")
+            if len(pin) < 6:
+                raise refused("pin_too_short", "PINは6桁以上です。", "At least 6 digits.")
+            self.pins[staff_id] = pin
+        if self.pins[staff_id] != pin:
+            raise refused("wrong_pin", "PINが違います。", "Wrong PIN.", 403)
+        seat = FakeSeat(person)
+        self.seats.append(seat)
+        return seat
+
+    def log_out(self, seat: FakeSeat) -> None:
+        self.seats = [s for s in self.seats if s is not seat]
+
+    def members(self, room: str) -> list[Person]:
+        kind, _, name = room.partition(":")
+        if room == "all":
+            return list(STAFF)
+        if kind == "ward" and name in self.wards:
+            return [p for p in STAFF if p.ward == name]
+        if kind == "unit" and any(p.unit == name for p in STAFF):
+            return [p for p in STAFF if p.unit == name]
+        if room == "role:hq":
+            return [p for p in STAFF if "hq" in p.roles]
+        raise refused("no_room", "そのルームはありません。", "There is no such room.", 404)
+
+    def enter(self, person: Person, room: str) -> list[Person]:
+        members = self.members(room)
+        if person not in members and "hq" not in person.roles:
+            raise refused("not_member", "このルームの人ではありません。", "Not a member.", 403)
+        return members
+
+    async def post(
+        self,
+        seat: FakeSeat,
+        kind: str,
+        room: str,
+        body: dict[str, Any],
+        message_id: str,
+        created_ms: int | None,
+    ) -> Posted:
+        if self.refuse is not None:
+            raise self.refuse
+        if not any(s is seat for s in self.seats):
+            raise refused("seat_closed", "席が閉じられました。", "The seat is closed.", 401)
+        if kind != "talk":
+            raise refused("unknown_kind", "知らない種類です。", "Unknown kind.")
+        if len(message_id) != 36 or message_id[14] != "7":
+            raise refused("bad_id", "番号が正しくありません。", "Not a UUIDv7.")
+        members = self.enter(seat.person, room)
+        text = body.get("text")
+        if not isinstance(text, str) or not text.strip():
+            raise refused("empty", "本文がありません。", "There is no text.")
+        if len(text) > TEXT_CHARS_MAX:
+            raise refused("too_long", "長すぎます。", "Too long.")
+        key = (seat.person.staff_id, message_id)
+        if (old := self.kept.get(key)) is not None:
+            if (old.room, old.body) != (room, body):
+                raise refused("id_taken", "同じ番号の別の内容があります。", "Id taken.", 409)
+            return self._posted(old)
+        self.now += 1000
+        self.put(
+            Message(
+                seat.person.staff_id, seat.person.name, seat.person.ward, message_id, kind, room,
+                dict(body), created_ms or self.now, self.now, False, False, "01", "node", 0, 0,
+                len(members) - 1, True, True, None, f"{self.now:016x}", 0,
+            )
+        )  # fmt: skip
+        return self._posted(self.kept[key])
+
+    def _posted(self, m: Message) -> Posted:
+        return Posted(m.author, m.message_id, "ab" * 32, m.room, m.arrived_ms, m.trouble)
+
+    def put(self, message: Message) -> None:
+        """Keep or replace a message and tell the pages."""
+        self._changed += 1
+        key = (message.author, message.message_id)
+        self.kept[key] = msgspec.structs.replace(message, changed=self._changed)
+        self.wake()
+
+    def wake(self) -> None:
+        for call in list(self._wakes):
+            call()
+
+    def mark_read(self, seat: FakeSeat, items: list[tuple[str, str]]) -> None:
+        for author, message_id in items:
+            message = self.kept.get((author, message_id))
+            if message is None or author == seat.person.staff_id:
+                continue
+            self.reads.setdefault((author, message_id), {})[seat.person.staff_id] = self.now
+            self.put(message)
+
+    def seen_by(self, message: Message, person: Person) -> Message:
+        readers = self.reads.get((message.author, message.message_id), {})
+        mine = message.author == person.staff_id
+        return msgspec.structs.replace(
+            message,
+            mine=mine,
+            read_n=len(readers),
+            read_by_me=mine or person.staff_id in readers,
+        )
+
+    def visible(self, person: Person) -> list[Message]:
+        rooms = {room.id for room in self._rooms(person)}
+        found = [m for m in self.kept.values() if m.room in rooms]
+        return [self.seen_by(m, person) for m in sorted(found, key=lambda m: m.sort)]
+
+    def _rooms(self, person: Person) -> list[RoomView]:
+        names = {
+            "all": ("全庁", "Everybody"),
+            f"ward:{person.ward}": (self.wards[person.ward].name, self.wards[person.ward].name_en),
+            f"unit:{person.unit}": (person.unit, person.unit),
+        }
+        if "hq" in person.roles:
+            names["role:hq"] = ("本部長", "HQ chiefs")
+        return [
+            RoomView(room, ja, en, len(self.members(room)), 0, None)
+            for room, (ja, en) in names.items()
+        ]
+
+    def rooms(self, person: Person) -> list[RoomView]:
+        views = []
+        for room in self._rooms(person):
+            inside = [m for m in self.visible(person) if m.room == room.id]
+            unread = sum(not m.read_by_me for m in inside)
+            last = inside[-1] if inside else None
+            views.append(msgspec.structs.replace(room, unread_n=unread, last=last))
+        return views
+
+    def messages(
+        self, person: Person, room: str, before: str | None = None, limit: int = 50
+    ) -> list[Message]:
+        self.enter(person, room)
+        found = [self.seen_by(m, person) for m in self.kept.values() if m.room == room]
+        found.sort(key=lambda m: m.sort)
+        return [m for m in found if before is None or m.sort < before][-limit:]
+
+    def changes(self, person: Person, after: str | None) -> Changes:
+        life, _, number = (after or f"a.{self._changed}").partition(".")
+        reset = life != "a" or not number.isdigit()
+        since = self._changed if reset else int(number)
+        found = [m for m in self.visible(person) if m.changed > since]
+        return Changes(f"a.{self._changed}", tuple(found), False, reset, self.now)
+
+    def who(self, person: Person, author: str, message_id: str) -> WhoRead:
+        message = self.kept.get((author, message_id))
+        if message is None:
+            raise refused("no_message", "そのメッセージはありません。", "No such message.", 404)
+        members = self.enter(person, message.room)
+        read = self.reads.get((author, message_id), {})
+        readers = [
+            Reader(
+                member,
+                self.wards[member.ward].name,
+                "read" if member.staff_id in read
+                else "reached" if member.ward == message.origin_ward or message.place == "wards"
+                else "unreached",
+                read.get(member.staff_id),
+                47 * 60_000 if member.ward == "00" else None,
+            )
+            for member in members
+            if member.staff_id != author
+        ]  # fmt: skip
+        readers.sort(key=lambda r: (r.state == "read", r.person.ward, r.person.kana))
+        holders = (Holder("01" * 32, "01", "北区", False, self.now - 5000),)
+        return WhoRead(self.seen_by(message, person), tuple(readers), holders, True)
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        self._wakes.append(wake)
+        return lambda: self._wakes.remove(wake)
+
+
+def refused(code: str, ja: str, en: str, status: int = 400) -> RefusedError:
+    return RefusedError(code, ja, en, "もう一度試してください。", "Try again.", status)
