@@ -1,0 +1,247 @@
+"""Every word of the monitor in Japanese and English, and how ages and sizes are said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Final
+
+from meshrelay.monitor.tally import State, Tally, WardRow
+
+LANGS: Final = ("ja", "en")
+JST: Final = timezone(timedelta(hours=9))
+# A sentence that names more wards than this is not read; the tiles name them all.
+NAMES_MAX: Final = 6
+
+TEXT: Final[Mapping[str, Mapping[str, str]]] = {
+    "ja": {
+        "title": "復旧モニター",
+        "drill": "訓練",
+        "other_lang": "English",
+        "age": "この画面のデータ",
+        "age_ago": "秒前",
+        "stale": "データが古くなっています。この画面を出している機器につながりません。"
+        "下の値は最後に分かったものです。",
+        "stale_title": "古いデータ",
+        "map": "区の地図",
+        "legend": "記号の意味",
+        "tile_means": "枠の中の時間は、同期済み時点（沈黙の区は最後の知らせ）から今まで。",
+        "table": "区ごとの状態",
+        "matrix": "本部にある記録（区 × 緊急度）",
+        "matrix_note": "区の機器が「ある」と言った記録のうち、本部の機器にあるもの。"
+        "棒がいっぱいなら残りはありません。",
+        "ward": "区",
+        "state": "状態",
+        "synced": "同期済み時点",
+        "oldest": "最古の未同期",
+        "word": "最後の知らせ",
+        "path": "経路",
+        "clock": "時計",
+        "disk": "空き",
+        "refused": "拒否",
+        "version": "版",
+        "nodes": "機器",
+        "backlog": "残り",
+        "unknown": "不明",
+        "none": "なし",
+        "ago": "前",
+        "value_age": "値は{age}前のもの",
+        "in_sync": "同期",
+        "late": "遅れ",
+        "silent": "沈黙",
+        "in_sync_means": "15分前までの緊急・通常の記録がすべて本部にある",
+        "late_means": "知らせはあるが、本部にない古い記録が残っている",
+        "silent_means": "15分以上、何の知らせもない",
+        "unknown_means": "まだ一度も聞いていない、または本部の状態が分からない",
+        "lane0": "緊急",
+        "lane1": "通常",
+        "lane2": "背景",
+        "lane3": "大容量",
+        "self": "この機器",
+        "lan": "LAN",
+        "mqtt": "ブローカー",
+        "via": "{ward}経由",
+        "clock0": "不確か",
+        "clock1": "復元",
+        "clock2": "本部から",
+        "clock3": "手合わせ",
+        "clock4": "正確",
+        "nodes_heard": "{n}台中{heard}台から知らせ",
+        "others": "ほか{n}",
+        "here": "この画面を出している機器",
+        "not_archive": "この機器は本部ではありません。"
+        "「本部にある」は、本部の署名入りの知らせで聞いた範囲です。",
+        "ready": "動いています",
+        "not_ready": "準備中",
+        "trouble": "この機器の問題",
+        "links": "開いている通信路",
+        "no_links": "開いている通信路はありません。",
+        "link_peer": "相手",
+        "link_up": "開いた時刻",
+        "bearers": "通信の口",
+        "numbers": "同じ数字を機械で読む",
+    },
+    "en": {
+        "title": "Recovery monitor",
+        "drill": "DRILL",
+        "other_lang": "日本語",
+        "age": "Data on this page",
+        "age_ago": "s old",
+        "stale": "This data is getting old: the node behind this page cannot be reached. "
+        "The values below are the last ones known.",
+        "stale_title": "Old data",
+        "map": "Map of wards",
+        "legend": "What the signs mean",
+        "tile_means": "The time in a box runs from synced-up-to until now (for a silent ward, "
+        "from its last word).",
+        "table": "Ward by ward",
+        "matrix": "Entries held by HQ (ward × lane)",
+        "matrix_note": "Of the entries that a ward's nodes say they have, those that HQ has. "
+        "A full bar means that nothing is left over.",
+        "ward": "Ward",
+        "state": "State",
+        "synced": "Synced up to",
+        "oldest": "Oldest unsynced",
+        "word": "Last word",
+        "path": "Path",
+        "clock": "Clock",
+        "disk": "Disk free",
+        "refused": "Refused",
+        "version": "Version",
+        "nodes": "Nodes",
+        "backlog": "left",
+        "unknown": "unknown",
+        "none": "none",
+        "ago": " ago",
+        "value_age": "values are {age} old",
+        "in_sync": "in sync",
+        "late": "late",
+        "silent": "silent",
+        "in_sync_means": "HQ has every urgent and normal entry up to 15 minutes ago",
+        "late_means": "it speaks, but HQ lacks older entries",
+        "silent_means": "no word at all for more than 15 minutes",
+        "unknown_means": "never heard, or nothing is known of what HQ has",
+        "lane0": "urgent",
+        "lane1": "normal",
+        "lane2": "background",
+        "lane3": "bulk",
+        "self": "this node",
+        "lan": "LAN",
+        "mqtt": "broker",
+        "via": "via {ward}",
+        "clock0": "uncertain",
+        "clock1": "restored",
+        "clock2": "from HQ",
+        "clock3": "by hand",
+        "clock4": "exact",
+        "nodes_heard": "word from {heard} of {n}",
+        "others": "{n} more",
+        "here": "The node behind this page",
+        "not_archive": "This node is not HQ. “Held by HQ” is as far as HQ's signed word "
+        "has reached here.",
+        "ready": "running",
+        "not_ready": "getting ready",
+        "trouble": "Trouble on this node",
+        "links": "Open links",
+        "no_links": "No link is open.",
+        "link_peer": "Peer",
+        "link_up": "Open since",
+        "bearers": "Bearers",
+        "numbers": "The same numbers for machines",
+    },
+}
+
+_UNITS: Final = {
+    "ja": ("{}秒", "{}分", "{}時間{}分", "{}日{}時間"),
+    "en": ("{} s", "{} min", "{} h {} min", "{} d {} h"),
+}
+
+
+def age(ms: int, lang: str) -> str:
+    """An age in the two largest units that matter: 12秒, 47分, 2時間5分, 3日4時間."""
+    seconds, minutes, hours, days = _UNITS[lang]
+    s = ms // 1000
+    if s < 60:
+        return seconds.format(s)
+    if s < 3600:
+        return minutes.format(s // 60)
+    if s < 86_400:
+        return hours.format(s // 3600, s % 3600 // 60)
+    return days.format(s // 86_400, s % 86_400 // 3600)
+
+
+def clock(ms: int, now_ms: int) -> str:
+    """Wall clock at +09:00; with the day when it is not today's."""
+    at, now = (datetime.fromtimestamp(t / 1000, UTC).astimezone(JST) for t in (ms, now_ms))
+    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M")
+
+
+def iso(ms: int) -> str:
+    """ISO 8601 with +09:00, for machines that read the page."""
+    return datetime.fromtimestamp(ms / 1000, UTC).astimezone(JST).isoformat(timespec="seconds")
+
+
+def size(count: int) -> str:
+    """Bytes as people read them on a disk's box: powers of ten."""
+    for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"
+
+
+def name(row: WardRow, lang: str) -> str:
+    """The ward's name in the language of the page."""
+    return row.name if lang == "ja" else row.name_en
+
+
+def headline(view: Tally, lang: str) -> str:
+    """The one sentence that comes first.
+
+    4区中3区が15分以内に同期。西成区が遅れ（最長47分）. Wards of which nothing is known are
+    named as such and never counted as in sync, nor as late.
+    """
+    total, fresh = len(view.rows), len(view.having(State.IN_SYNC))
+    late, silent = view.having(State.LATE), view.having(State.SILENT)
+    unknown = view.having(State.UNKNOWN)
+    late_age = _longest(view, [row.synced_up_to_ms for row in late], lang)
+    silent_age = _longest(view, [row.word_ms for row in silent], lang)
+    if lang == "ja":
+        parts = [_fresh_ja(total, fresh, len(unknown))]
+        parts += [f"{_names(late, lang)}が遅れ（最長{late_age}）"] if late else []
+        parts += [f"{_names(silent, lang)}が沈黙（最長{silent_age}）"] if silent else []
+        parts += [f"{_names(unknown, lang)}は不明"] if unknown and len(unknown) < total else []
+        return "。".join(parts)
+    parts = [_fresh_en(total, fresh, len(unknown))]
+    parts += [f"Late: {_names(late, lang)} (up to {late_age})."] if late else []
+    parts += [f"Silent: {_names(silent, lang)} (up to {silent_age})."] if silent else []
+    parts += [f"Unknown: {_names(unknown, lang)}."] if unknown and len(unknown) < total else []
+    return " ".join(parts)
+
+
+def _fresh_ja(total: int, fresh: int, unknown: int) -> str:
+    if total == unknown:
+        return f"{total}区すべて不明。まだどの区からも確かな知らせがありません"
+    if total == fresh:
+        return f"{total}区すべてが15分以内に同期"
+    return f"{total}区中{fresh}区が15分以内に同期"
+
+
+def _fresh_en(total: int, fresh: int, unknown: int) -> str:
+    if total == unknown:
+        return f"All {total} wards unknown: nothing certain has been heard yet."
+    if total == fresh:
+        return f"All {total} wards in sync within 15 minutes."
+    return f"{fresh} of {total} wards in sync within 15 minutes."
+
+
+def _names(rows: tuple[WardRow, ...], lang: str) -> str:
+    shown = [name(row, lang) for row in rows[:NAMES_MAX]]
+    left = len(rows) - len(shown)
+    if lang == "ja":
+        return "・".join(shown) + (f"ほか{left}区" if left else "")
+    return ", ".join(shown) + (f" and {left} more" if left else "")
+
+
+def _longest(view: Tally, times: list[int | None], lang: str) -> str:
+    known = [time for time in times if time is not None]
+    return age(view.age_ms(min(known)) or 0, lang) if known else TEXT[lang]["unknown"]
