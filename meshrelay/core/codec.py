@@ -18,6 +18,9 @@ DEPTH_MAX = 16
 Value = None | bool | int | bytes | str | list[Any] | dict[int, Any]
 
 
+_LEAVES = frozenset({bool, int, bytes, str})
+
+
 def _no_tags(*_: object) -> Never:
     raise ValueError("tags are not part of the protocol")
 
@@ -59,7 +62,19 @@ def decode(data: bytes, bytes_max: int) -> Any:
         raise FrameError("malformed", str(error)[:120]) from None
     if not same:
         raise FrameError("malformed", "not the deterministic encoding")
+    if not _is_value(value):
+        raise FrameError("malformed", "a type that the protocol does not use")
     return value
+
+
+def _is_value(value: Any) -> bool:
+    """Only `Value`: cbor2 also reads floats, undefined, simple values and any map key."""
+    kind = type(value)
+    if kind is list:
+        return all(map(_is_value, value))
+    if kind is dict:
+        return all(type(key) is int and _is_value(item) for key, item in value.items())
+    return value is None or kind in _LEAVES
 
 
 def bstr_head(length: int) -> bytes:
@@ -73,7 +88,7 @@ def bstr_head(length: int) -> bytes:
     return b"\x5a" + length.to_bytes(4, "big")
 
 
-def is_uint(value: Any, below: int = 1 << 64) -> bool:
+def is_uint(value: Any, below: int = 1 << 63) -> bool:
     """True for an integer (never a bool) in 0 <= value < below."""
     return type(value) is int and 0 <= value < below
 

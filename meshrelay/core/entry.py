@@ -15,7 +15,6 @@ from meshrelay.core.codec import decode, encode, is_bytes, is_text, is_uint
 from meshrelay.core.signing import (
     ID_BYTES,
     KEY_BYTES,
-    NETWORK_ID_BYTES,
     Signer,
     hash32,
     payload_of,
@@ -190,10 +189,3 @@ def read_author_part(author: bytes) -> AuthorPart:
     ):
         raise FrameError("malformed", "author part fields")
     return part
-
-
-def check_network(network: bytes) -> bytes:
-    """Return `network` if it can be a network id. Raises FrameError `malformed`."""
-    if not is_bytes(network, NETWORK_ID_BYTES):
-        raise FrameError("malformed", "network id")
-    return network

@@ -140,8 +140,10 @@ class Following:
                 if self.should_move(log, link):
                     again.append(log)
                 continue
+            links = self._state.links.values()
+            other = next((each for each in links if each is not link and log in each.owed), None)
             silent = now.mono_ms - link.heard_ms >= SILENT_MS
-            if now.mono_ms < lease.until_ms and not silent:
+            if now.mono_ms < lease.until_ms and not (silent and other):
                 continue
             if self._state.acceptor.taken(log) >= link.owed[log] or link.higher_lane_moved(
                 log.lane, now.mono_ms - SILENT_MS
@@ -150,8 +152,6 @@ class Following:
                 continue
             lease.fruitless += 1
             lease.renew(log.lane, now.mono_ms)
-            links = self._state.links.values()
-            other = next((each for each in links if each is not link and log in each.owed), None)
             if other is not None:
                 yield from self.follow_on(other, [log], now)
             elif lease.fruitless > LEASES_FRUITLESS_MAX and not silent:
@@ -159,6 +159,7 @@ class Following:
                 # cursor: the next HELLO brings it again.
                 del link.owed[log], link.leases[log], self._on[log]
                 link.mark = self._state.known(link)
+                yield from self._back_to_owner([log], link, now)
             else:
                 again.append(log)
         if again:
@@ -166,6 +167,20 @@ class Following:
             yield from self.follow_on(link, again, now)
             for log, count in fruitless.items():
                 link.leases[log].fruitless = count
+
+    def owes_nothing(self, link: LinkState, now: Now) -> Iterator[Effect]:
+        """The peer holds just what we hold: what it announced beyond that is forgotten."""
+        logs = [log for log in link.owed if self._on.get(log) == link.id]
+        link.owed.clear()
+        link.owed_records.clear()
+        yield from self._back_to_owner(logs, link, now)
+
+    def _back_to_owner(self, logs: list[LogId], link: LinkState, now: Now) -> Iterator[Effect]:
+        """A lie may have taken a log from the link of the node that writes it."""
+        for other in list(self._state.links.values()):
+            own = [log for log in logs if log.origin == other.peer != link.peer]
+            if own:
+                yield from self.follow_on(other, own, now)
 
     def ask_again(self, now: Now) -> Iterator[Effect]:
         """Missing records are asked of everybody, at growing intervals."""

@@ -104,6 +104,8 @@ def decode_frame(data: bytes) -> Frame:
     fields = decode(data, FRAME_BYTES_MAX)
     if type(fields) is not list or not fields:
         raise FrameError("malformed", "frame")
+    if not is_uint(fields[0]):  # `case 1` would also match True
+        raise FrameError("unknown_frame", f"type {fields[0]!r}"[:40])
     match fields:
         case [1, version, incarnation, change, digest, cursor_incarnation, cursor_change, *_]:
             good = (

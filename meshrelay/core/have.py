@@ -19,7 +19,6 @@ from meshrelay.errors import FrameError
 
 # A store names this many of its past incarnations, so that readers can order them.
 PAST_MAX = 16
-HEALTH_BYTES_MAX = 1_024
 NO_NONCE = bytes(NONCE_BYTES)
 
 _CONTEXT = b"meshrelay/have/1"

@@ -164,8 +164,8 @@ def read_record(raw: bytes) -> Record:
     if type(outer) is not list or len(outer) != 2 or type(outer[1]) is not bytes:
         raise FrameError("malformed", "record")
     kind, cose = outer
-    if kind not in _NAMES:
-        raise FrameError("unknown_record", f"type {kind!r}")
+    if not is_uint(kind) or kind not in _NAMES:
+        raise FrameError("unknown_record", f"type {kind!r}"[:40])
     payload = payload_of(cose)
     if kind == BINDING:
         payload = payload_of(payload)
@@ -291,7 +291,9 @@ class RecordBook:
                 self.issuers[record.id] = issuer
             case NodeCredential() as node:
                 old = self.nodes.get(node.key)
-                if old is None or (node.generation, node.serial) > (old.generation, old.serial):
+                if old is None or (node.generation, node.serial, record.id) > (
+                    old.generation, old.serial, self.node_records[node.key]
+                ):  # fmt: skip
                     self.nodes[node.key] = node
                     self.node_records[node.key] = record.id
             case StaffCredential() as staff:
@@ -300,7 +302,10 @@ class RecordBook:
                 while self._serials_without_gap + 1 in self._serials:
                     self._serials_without_gap += 1
                 current = self.staff_by_number.get(staff.staff_id)
-                if current is None or self.staff[current].serial < staff.serial:
+                if current is None or (self.staff[current].serial, current) < (
+                    staff.serial,
+                    record.id,
+                ):
                     self.staff_by_number[staff.staff_id] = record.id
             case Binding() as binding:
                 self.bindings.setdefault(binding.staff, []).append(record.id)
@@ -317,8 +322,12 @@ class RecordBook:
 
     def members(self, serial: int) -> list[StaffCredential]:
         """Everybody of the roster up to `serial`, newest credential of each person."""
-        people = (self.staff[record] for record in self.staff_by_number.values())
-        return [person for person in people if person.serial <= serial]
+        newest: dict[str, tuple[int, bytes]] = {}
+        for record, person in self.staff.items():
+            if person.serial <= serial:
+                known = newest.get(person.staff_id, (0, b""))
+                newest[person.staff_id] = max(known, (person.serial, record))
+        return [self.staff[record] for _, record in newest.values()]
 
     def session(self, record_id: bytes) -> Session | None:
         """The session record with this id, if it is here."""

@@ -220,8 +220,7 @@ class Machine:
         if now.mono_ms - link.hello_ms > HELLO_ANSWER_MS:
             yield from self._hello(link, now)
         if hello.digest == self.vector.digest():
-            link.owed.clear()
-            link.owed_records.clear()
+            yield from self.following.owes_nothing(link, now)
             link.mark = hello.change
             yield from self._settle(link)
         else:
@@ -310,7 +309,7 @@ class Machine:
         unknown = [
             record for record in dict.fromkeys(missing) if record not in self.following.missing
         ]
-        if unknown and link is not None:
+        if unknown:
             yield from self.following.want_records(unknown, link, now)
 
     def _not_taken(

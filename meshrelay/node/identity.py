@@ -103,7 +103,7 @@ def card_code(text: str) -> bytes:
         ValueError: length, a symbol, or the check symbol is wrong: a typing error.
     """
     symbols = text.upper().replace("-", "").replace(" ", "")
-    symbols = symbols[:16].translate(str.maketrans("OIL", "011")) + symbols[16:]
+    symbols = symbols.translate(str.maketrans("OIL", "011"))
     if len(symbols) != 17 or any(symbol not in _ALPHABET for symbol in symbols[:16]):
         raise ValueError("a card code has 16 symbols and a check symbol")
     number = 0

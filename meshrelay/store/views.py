@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
+from meshrelay.errors import ConfigError
 from meshrelay.store.sqlite import connect, ensure_schema, transaction
 
 VERSION = 1
@@ -202,8 +203,9 @@ def open_views(path: Path, incarnations: list[bytes], newest_arrival: int, life:
     try:
         views = Views(path)
         incarnation, arrival = views.position()
-    except (apsw.Error, OSError):
-        path.unlink(missing_ok=True)
+    except (ConfigError, apsw.Error, OSError):  # damaged, or of another version
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+            path.with_name(name).unlink(missing_ok=True)
         views = Views(path)
         incarnation, arrival = b"", 0
     if (incarnation and incarnation not in incarnations) or arrival > newest_arrival or not arrival:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from meshrelay.core import accept, sync
 from meshrelay.core.entry import Entry
-from meshrelay.core.events import Now
-from meshrelay.core.link import LinkState
+from meshrelay.core.events import Effect, Now
+from meshrelay.core.link import LONG_AGO_MS, LinkState
 from tests.sim.world import Plant
 
 
@@ -22,8 +24,9 @@ class ContinuesIncarnation(Plant):
 
 
 class _NoPeriodicHello(sync.Machine):
-    def hello_due(self, link: LinkState, now: Now) -> bool:
-        return False
+    def _hello(self, link: LinkState, now: Now) -> Iterator[Effect]:
+        if now.mono_ms - link.hello_ms >= LONG_AGO_MS:
+            yield from super()._hello(link, now)
 
 
 class NoPeriodicHello(Plant):

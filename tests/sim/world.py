@@ -368,12 +368,24 @@ class World:
             elif dice < 0.95 and ward.machine is not None:
                 ward.restore(backups[ward.name].copy())
                 self.after(self.random.randint(10, 5_000), ward_start(ward))
+            elif dice < 0.97 and self.loss > 0:
+                self.deaf_spell()
             else:
                 backups[ward.name] = ward.disk.copy()
             self.run(self.random.choice([5, 50, 500, 5_000, 35_000]))
 
+    def deaf_spell(self) -> None:
+        """For a while every frame is lost and no link notices: what was said stays unsaid."""
+        usual, self.loss = self.loss, 1.0
+        for ward in self.wards:
+            ward.say(1, f"{ward.name} 聞こえますか")
+        self.run(5_000)
+        self.loss = usual
+
     def calm(self, for_ms: int = 240_000) -> None:
         """Every cable whole, nothing lost, everybody up: long enough for any repair."""
+        if self.loss > 0:
+            self.deaf_spell()  # the last word of the storm is lost, and nobody speaks after it
         self.cut.clear()
         self.loss = 0.0
         for ward in self.wards:

@@ -1,0 +1,94 @@
+"""A summary vector: equal digests are equal stores, and a number says what came after."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meshrelay.core.sync import restore_vector
+from meshrelay.core.vector import DIGEST_BYTES, Line, Vector
+from tests.unit.core.city import CHUO, HQ, KITA, log_of
+
+KITA_LOG, CHUO_LOG, HQ_LOG = log_of(KITA), log_of(CHUO), log_of(HQ, 0)
+
+
+def vector_of(*changes: tuple[object, int, bytes]) -> Vector:
+    vector = Vector()
+    for log, height, head in changes:
+        vector.advance(log, height, head)  # type: ignore[arg-type]
+    return vector
+
+
+def test_a_digest_does_not_tell_the_order_of_arrival() -> None:
+    one = vector_of((KITA_LOG, 1, b"a" * 32), (CHUO_LOG, 2, b"b" * 32), (KITA_LOG, 3, b"c" * 32))
+    two = vector_of((KITA_LOG, 3, b"c" * 32), (CHUO_LOG, 2, b"b" * 32))
+
+    assert one.digest() == two.digest()
+    assert len(one.digest()) == DIGEST_BYTES
+
+
+def test_another_height_head_log_or_record_is_another_digest() -> None:
+    base = vector_of((KITA_LOG, 1, b"a" * 32))
+    with_record = vector_of((KITA_LOG, 1, b"a" * 32))
+    with_record.add_record(b"r" * 32, 0)
+    others = [
+        Vector(),
+        vector_of((KITA_LOG, 2, b"a" * 32)),
+        vector_of((KITA_LOG, 1, b"b" * 32)),
+        vector_of((CHUO_LOG, 1, b"a" * 32)),
+        vector_of((KITA_LOG._replace(incarnation=b"restored"), 1, b"a" * 32)),
+        with_record,
+    ]
+
+    digests = {base.digest(), *(other.digest() for other in others)}
+
+    assert len(digests) == 1 + len(others)
+
+
+def test_a_digest_follows_every_change() -> None:
+    vector = vector_of((KITA_LOG, 1, b"a" * 32))
+    before = vector.digest()
+    vector.advance(KITA_LOG, 2, b"b" * 32)
+
+    assert vector.digest() != before
+
+
+def test_what_changed_after_a_number_comes_oldest_first_and_once() -> None:
+    vector = vector_of((KITA_LOG, 1, b"a" * 32), (CHUO_LOG, 1, b"b" * 32))
+    vector.add_record(b"r" * 32, 0)
+    vector.advance(KITA_LOG, 2, b"c" * 32)
+
+    assert vector.change == 4
+    assert vector.after(0) == [(CHUO_LOG, 2), (b"r" * 32, 3), (KITA_LOG, 4)]
+    assert vector.after(3) == [(KITA_LOG, 4)]
+    assert vector.after(4) == []
+
+
+def test_an_unknown_log_has_height_zero() -> None:
+    assert Vector().height(KITA_LOG) == 0
+
+
+KEYS = st.sampled_from([KITA_LOG, CHUO_LOG, HQ_LOG, b"r" * 32, b"s" * 32])
+STEPS = st.lists(st.tuples(KEYS, st.integers(1, 9)), max_size=20)
+
+
+@settings(deadline=None)
+@given(STEPS)
+def test_a_vector_read_from_disk_goes_on_where_it_stood(steps: list[tuple[object, int]]) -> None:
+    vector = Vector()
+    for key, height in steps:
+        if isinstance(key, bytes):
+            vector.add_record(key, 0)
+        else:
+            vector.advance(key, height, b"h" * 32)  # type: ignore[arg-type]
+    numbers = dict(vector.after(0))
+    lines: list[tuple[Line, int]] = [(line, numbers[log]) for log, line in vector.lines.items()]
+    records = [(record, lane, numbers[record]) for record, lane in vector.records.items()]
+
+    again = restore_vector(lines, records)
+
+    assert (again.change, again.digest(), again.after(0)) == (
+        vector.change,
+        vector.digest(),
+        vector.after(0),
+    )

@@ -1,0 +1,107 @@
+"""node.toml: a refusal names the file, the key and what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from meshrelay.errors import ConfigError
+from meshrelay.node.config import Config, address, load
+
+
+def loaded(directory: Path, text: str) -> Config:
+    (directory / "node.toml").write_text(text, "utf-8")
+    return load(directory / "node.toml")
+
+
+def test_an_empty_file_has_the_defaults(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "") == Config()
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    config = loaded(
+        tmp_path,
+        """
+        [node]
+        name = "北区役所"
+        ward = "01"
+        [web]
+        listen = "127.0.0.1:8101"
+        hosts = ["kita.example"]
+        [lan]
+        listen = "[::1]:7401"
+        zeroconf = false
+        peers = ["192.0.2.1:7401"]
+        [mqtt]
+        broker = "broker.example:8883"
+        tls = false
+        username = "kita"
+        password = "secret"
+        [witness]
+        dir = "/run"
+        [clock]
+        set_by_person = true
+        """,
+    )
+
+    assert (config.node.name, config.web.hosts, config.lan.peers) == (
+        "北区役所", ["kita.example"], ["192.0.2.1:7401"]
+    )  # fmt: skip
+    assert (config.lan.zeroconf, config.mqtt.tls, config.clock.set_by_person) == (
+        False, False, True
+    )  # fmt: skip
+    assert (config.mqtt.broker, config.witness.dir) == ("broker.example:8883", "/run")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[web]\nlisten = 8101", ["key web.listen", "Expected `str`"]),
+        ("[lan]\nzeroconf = 'yes'", ["key lan.zeroconf", "Expected `bool`"]),
+        ("[lan]\npeers = '192.0.2.1:7401'", ["key lan.peers", "Expected `array`"]),
+        ("[lan]\nport = 7401", ["key lan", "unknown field `port`"]),
+        ("[radio]\nband = 1", ["unknown field `radio`"]),
+        ("[web]\nlisten = '8101'", ["key web.listen", "expected host:port", "'8101'"]),
+        ("[lan]\nlisten = 'localhost:'", ["key lan.listen", "expected host:port"]),
+        ("[lan]\npeers = ['kita']", ["key lan.peers", "expected host:port", "'kita'"]),
+        ("[mqtt]\nbroker = 'host:99999'", ["key mqtt.broker", "expected host:port"]),
+        ("[web", ["is not TOML"]),
+    ],
+)
+def test_a_refusal_names_file_key_and_expectation(
+    tmp_path: Path, text: str, words: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path, text)
+
+    message = str(refused.value)
+    assert message.startswith(str(tmp_path / "node.toml"))
+    for word in words:
+        assert word in message
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"node\.toml: cannot be read"):
+        load(tmp_path / "node.toml")
+    (tmp_path / "node.toml").write_bytes(b"name = '\xff'")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load(tmp_path / "node.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("192.0.2.1:7401", ("192.0.2.1", 7401)),
+        ("[2001:db8::1]:7401", ("2001:db8::1", 7401)),
+        ("localhost:0", ("localhost", 0)),
+    ],
+)
+def test_an_address_is_split(text: str, parts: tuple[str, int]) -> None:
+    assert address(text) == parts
+
+
+@pytest.mark.parametrize("text", ["", "host", ":80", "host:", "host:-1", "host:65536", "host:²"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        address(text)

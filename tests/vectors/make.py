@@ -1,0 +1,326 @@
+"""Make the golden vectors: `python -m tests.vectors.make` writes the JSON files beside this one.
+
+Everything derives from the seeds named in the files. A change of any byte here is a change
+of the protocol: PROTOCOL.md and its version must then change too.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from meshrelay.core.codec import encode
+from meshrelay.core.entry import (
+    AuthorPart,
+    Draft,
+    Entry,
+    LogId,
+    author_aad,
+    entry_aad,
+    make_entry,
+    sign_author_part,
+)
+from meshrelay.core.frames import (
+    Entries,
+    Frame,
+    Haves,
+    Hello,
+    Lines,
+    Records,
+    Want,
+    encode_frame,
+)
+from meshrelay.core.have import make_have
+from meshrelay.core.records import (
+    IssuerCredential,
+    NodeCredential,
+    Record,
+    Session,
+    StaffCredential,
+    make_issuer,
+    make_node,
+    make_session,
+    make_staff,
+)
+from meshrelay.core.signing import Signer, hash32, network_id, payload_of
+from meshrelay.core.vector import Cursor, Vector
+from meshrelay.desk import receipts, talk
+from meshrelay.node.identity import (
+    author_seed,
+    card_code,
+    card_signer,
+    card_text,
+    make_person_binding,
+)
+
+HERE = Path(__file__).parent
+SEEDS = {
+    name: bytes([number]) * 32
+    for number, name in enumerate(("authority", "issuer", "hq", "kita", "chuo", "session"), 1)
+}
+AUTHORITY, ISSUER, HQ, KITA, CHUO, SESSION = (Signer(seed) for seed in SEEDS.values())
+NETWORK = network_id(AUTHORITY.public)
+CODE = bytes(range(10))
+CARD_TEXT = card_text(CODE)
+STAFF_ID, PIN = "1001", "246810"
+CARD = card_signer(CARD_TEXT, NETWORK, STAFF_ID)
+AUTHOR_SEED = author_seed(CARD_TEXT, PIN, NETWORK, STAFF_ID)
+AUTHOR = Signer(AUTHOR_SEED)
+DAY, EARLIER = bytes.fromhex("0102030405060708"), bytes.fromhex("1112131415161718")
+NOON_MS = 1_790_000_000_000
+NONCE = bytes.fromhex("a1a2a3a4a5a6a7a8")
+LIFETIME_S = 30 * 86_400
+
+ISSUER_RECORD = make_issuer(
+    AUTHORITY, IssuerCredential(AUTHORITY.public, ISSUER.public, 1, 1, "訓練市", True)
+)
+NODE = make_node(
+    ISSUER,
+    NETWORK,
+    NodeCredential(
+        ISSUER_RECORD.id, KITA.public, b"\x21" * 32, b"\x22" * 32, [], "01", "北区", "Kita",
+        "北区役所", 2, 1,
+    ),
+)  # fmt: skip
+HQ_NODE = make_node(
+    ISSUER,
+    NETWORK,
+    NodeCredential(
+        ISSUER_RECORD.id, HQ.public, b"\x23" * 32, b"\x24" * 32, ["archive"], "00", "本部", "HQ",
+        "本部機器", 1, 1,
+    ),
+)  # fmt: skip
+STAFF = make_staff(
+    ISSUER,
+    NETWORK,
+    StaffCredential(
+        ISSUER_RECORD.id, CARD.public, STAFF_ID, "佐藤 花子", "さとう はなこ", "01", "総務課",
+        ["staff"], 1, 1,
+    ),
+)  # fmt: skip
+BINDING = make_person_binding(NETWORK, STAFF, CARD_TEXT, PIN)
+OPENED = make_session(
+    AUTHOR, NETWORK, Session(BINDING.id, STAFF.id, KITA.public, SESSION.public, 1)
+)
+
+
+def _said(log: LogId, seq: int, prev: bytes, text: str) -> tuple[Entry, AuthorPart]:
+    part = AuthorPart(
+        bytes.fromhex("019a00000000700080000000000000") + bytes([seq]), OPENED.id, NOON_MS + seq,
+        4, 1, "all", text[:140], talk.encode_body(text),
+    )  # fmt: skip
+    author = sign_author_part(SESSION, NETWORK, log.origin, log.lane, LIFETIME_S, talk.NAME, part)
+    draft = Draft(log.lane, talk.NAME, LIFETIME_S, author, b"")
+    hlc = (NOON_MS + seq) << 16
+    return make_entry(KITA, NETWORK, log, seq, prev, hlc, 4, draft), part
+
+
+def _chain() -> list[tuple[Entry, AuthorPart | None]]:
+    """Two messages and, in lane 2, what somebody was shown."""
+    log = LogId(KITA.public, DAY, 1)
+    first, first_part = _said(log, 1, log.first_prev, "余震に注意してください。")
+    second, second_part = _said(log, 2, first.id, "避難所を開けました。")
+    background = LogId(KITA.public, DAY, 2)
+    body = receipts.encode_body("all", [(STAFF_ID, log, 1), (STAFF_ID, log, 2)])
+    read = make_entry(
+        KITA, NETWORK, background, 1, background.first_prev, (NOON_MS + 3) << 16, 4,
+        Draft(2, receipts.NAME, 7 * 86_400, b"", body),
+    )  # fmt: skip
+    return [(first, first_part), (second, second_part), (read, None)]
+
+
+CHAIN = _chain()
+FIRST, SECOND, READ = (entry for entry, _ in CHAIN)
+
+
+def _vector() -> Vector:
+    vector = Vector()
+    for record in (ISSUER_RECORD, NODE, HQ_NODE, STAFF, BINDING):
+        vector.add_record(record.id, record.lane or 0)
+    vector.advance(FIRST.log, FIRST.seq, FIRST.id)
+    vector.advance(READ.log, READ.seq, READ.id)
+    vector.advance(SECOND.log, SECOND.seq, SECOND.id)
+    return vector
+
+
+def _plain(value: Any) -> Any:
+    """For JSON: bytes as hex, named tuples as objects, maps with text keys."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {key: _plain(item) for key, item in value._asdict().items()}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _keys() -> dict[str, Any]:
+    signers = dict(zip(SEEDS, (AUTHORITY, ISSUER, HQ, KITA, CHUO, SESSION), strict=True))
+    return {
+        "ed25519": {
+            name: {"seed": SEEDS[name], "public": signer.public} for name, signer in signers.items()
+        },
+        "network": NETWORK,
+        "card": {
+            "code": card_code(CARD_TEXT), "text": CARD_TEXT, "staff_id": STAFF_ID,
+            "public": CARD.public,
+        },
+        "author": {"pin": PIN, "seed": AUTHOR_SEED, "public": AUTHOR.public},
+    }  # fmt: skip
+
+
+def _signing() -> dict[str, Any]:
+    aad = entry_aad(NETWORK)
+    return {
+        "hash32": [{"of": part, "is": hash32(part)} for part in (b"", b"meshrelay")],
+        "sign1": [
+            {
+                "seed": SEEDS["kita"], "payload": payload, "external_aad": aad,
+                "cose": KITA.sign1(payload, aad),
+            }
+            for payload in (b"", b"x", bytes(23), bytes(24), bytes(256))
+        ],
+    }  # fmt: skip
+
+
+def _entries() -> list[dict[str, Any]]:
+    made = []
+    for entry, part in CHAIN:
+        vector: dict[str, Any] = {
+            "raw": entry.raw, "id": entry.id, "external_aad": entry_aad(NETWORK),
+            "payload": payload_of(entry.raw), "log": entry.log, "log_cbor": encode(list(entry.log)),
+            "first_prev": entry.log.first_prev, "seq": entry.seq, "prev": entry.prev,
+            "hlc": entry.hlc, "quality": entry.quality, "lifetime_s": entry.lifetime_s,
+            "kind": entry.kind, "author": entry.author, "body": entry.body,
+        }  # fmt: skip
+        if part is not None:
+            log = entry.log
+            vector["author_part"] = part
+            vector["author_payload"] = payload_of(entry.author)
+            vector["author_key"] = SESSION.public
+            vector["author_external_aad"] = author_aad(
+                NETWORK, log.origin, log.lane, entry.lifetime_s, entry.kind
+            )
+        made.append(vector)
+    return made
+
+
+def _records() -> list[dict[str, Any]]:
+    contexts = {1: "issuer", 2: "node", 3: "staff", 4: "binding", 5: "session"}
+    return [
+        {
+            "type": record.type, "raw": record.raw, "id": record.id, "lane": record.lane,
+            "external_aad": b"meshrelay/record/" + contexts[record.type].encode() + b"/1" + NETWORK,
+            "content": record.content,
+        }
+        for record in (ISSUER_RECORD, NODE, HQ_NODE, STAFF, BINDING, OPENED)
+    ]  # fmt: skip
+
+
+def _have() -> dict[str, Any]:
+    vector = _vector()
+    health: dict[int, int | str | list[int]] = {1: "0.1.0", 2: 4, 3: [0, 2, 1, 0]}
+    have = make_have(HQ, NETWORK, vector, DAY, [EARLIER], 5, NOON_MS + 9, NONCE, health)
+    return {
+        "lines": list(vector.lines.values()),
+        "records": list(vector.records),
+        "digest": vector.digest(),
+        "change": vector.change,
+        "external_aad": b"meshrelay/have/1" + NETWORK,
+        "have": have,
+    }
+
+
+def _frames() -> list[dict[str, Any]]:
+    vector = _vector()
+    hello = Hello(1, DAY, vector.change, vector.digest(), Cursor(EARLIER, 300))
+    lines = [vector.lines[READ.log], vector.lines[SECOND.log]]
+    have = bytes.fromhex(_plain(_have()["have"])["raw"])
+    frames: list[Frame] = [
+        hello,
+        Lines(5, 8, lines, [STAFF.id]),
+        Want(16_384, NONCE, [(SECOND.log, 2), (READ.log, 0)], [OPENED.id, KITA.public]),
+        Entries(NETWORK, [FIRST.raw, SECOND.raw]),
+        Records([ISSUER_RECORD.raw, NODE.raw]),
+        Haves([have]),
+    ]
+    return [
+        {"type": number, "name": type(frame).__name__, "raw": encode_frame(frame), "fields": frame}
+        for number, frame in enumerate(frames, 1)
+    ]
+
+
+def _altered(data: bytes, at: int) -> bytes:
+    at %= len(data)
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def _refused() -> list[dict[str, Any]]:
+    """What every implementation must refuse, and under which name."""
+    envelope = [*FIRST.log, 1, FIRST.prev, 1, 4, 60, "note", b"", b""]
+
+    def entry(*fields: Any) -> bytes:
+        return KITA.sign1(encode(list(fields)), entry_aad(NETWORK))
+
+    forged = make_node(HQ, NETWORK, NODE.content)  # type: ignore[arg-type]
+    longer = encode_frame(Hello(1, DAY, 8, bytes(16), Cursor(bytes(8), 0)))
+    rows: list[tuple[str, str, str, bytes]] = [
+        ("value", "a second encoding of 1", "malformed", bytes.fromhex("1801")),
+        ("value", "an indefinite array", "malformed", bytes.fromhex("9f01ff")),
+        ("value", "a tag", "malformed", bytes.fromhex("c101")),
+        ("value", "a byte after the end", "malformed", bytes.fromhex("0100")),
+        ("value", "keys out of order", "malformed", bytes.fromhex("a202000100")),
+        ("value", "a key twice", "malformed", bytes.fromhex("a201000101")),
+        ("frame", "nothing", "malformed", b""),
+        ("frame", "type 7", "unknown_frame", encode([7])),
+        ("frame", "HELLO without a cursor", "malformed", encode([1, 1, DAY, 8, bytes(16)])),
+        ("frame", "HELLO with a short digest", "malformed", longer.replace(b"\x50", b"\x4f", 1)),
+        ("entry", "tagged 18", "malformed", b"\xd2" + FIRST.raw),
+        ("entry", "cut", "malformed", FIRST.raw[:-1]),
+        ("entry", "ten elements", "malformed", entry(*envelope[:10])),
+        ("entry", "lane 4", "malformed", entry(*envelope[:2], 4, *envelope[3:])),
+        ("entry", "seq 0", "malformed", entry(*envelope[:3], 0, *envelope[4:])),
+        ("entry", "an altered body", "bad_signature", _altered(FIRST.raw, -70)),
+        ("entry", "an altered signature", "bad_signature", _altered(FIRST.raw, -1)),
+        ("record", "type 6", "unknown_record", encode([6, b""])),
+        ("record", "an altered name", "bad_signature", NODE.raw.replace(b"Kita", b"Kito")),
+        ("record", "signed by no issuer", "bad_signature", forged.raw),
+        ("record", "an issuer of another authority", "foreign_network", _foreign_issuer().raw),
+    ]
+    return [
+        {"reader": reader, "what": what, "reason": reason, "raw": raw}
+        for reader, what, reason, raw in rows
+    ]
+
+
+def _foreign_issuer() -> Record:
+    content = IssuerCredential(CHUO.public, CHUO.public, 1, 1, "別の市", False)
+    return make_issuer(CHUO, content)
+
+
+def build() -> dict[str, Any]:
+    """File name -> document, ready for JSON."""
+    made = {
+        "keys": _keys(),
+        "signing": _signing(),
+        "entries": _entries(),
+        "records": _records(),
+        "have": _have(),
+        "frames": _frames(),
+        "refused": _refused(),
+    }
+    return {f"{name}.json": _plain(document) for name, document in made.items()}
+
+
+def render(document: Any) -> str:
+    """The text of one file."""
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    for name, document in build().items():
+        (HERE / name).write_text(render(document), "utf-8")
+        print(name)
