@@ -277,6 +277,9 @@ class MqttBearer:
             finally:
                 self._queue.clear()
                 self._contacts.lost(reason)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # it may end together with a lost broker
+                raise asyncio.CancelledError
             if time.monotonic() - since_s > STEADY_S:
                 backoff.reset()
                 since_s = math.inf

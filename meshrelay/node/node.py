@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -59,6 +60,7 @@ log = logging.getLogger("meshrelay.node")
 
 READ_FLUSH_S = 1.0
 HEALTH_S = 1.0
+STATE_S = 60.0
 INCARNATION_BYTES = 8
 # A node that rebuilds its views answers all the same, after this long.
 SHOWN_TRIES_MAX = 10
@@ -120,6 +122,7 @@ class Node:
         self._ready = False
         self._group: asyncio.TaskGroup | None = None
         self._bearers: list[Bearer] = []
+        self._mqtt: MqttBearer | None = None
 
     def _begin_incarnation(self, change: int) -> None:
         """Continue the last one only if the witness proves it; else draw anew."""
@@ -218,21 +221,20 @@ class Node:
             )
         if config.mqtt.broker:
             host, port = address(config.mqtt.broker)
-            made.append(
-                MqttBearer(
-                    self._doorman,
-                    self._driver,
-                    host,
-                    port,
-                    contexts.client if config.mqtt.tls else None,
-                    self.machine.book.network,
-                    self._archives,
-                    self._mqtt_state,
-                    boot=self._starts,
-                    username=config.mqtt.username,
-                    password=config.mqtt.password,
-                )
+            self._mqtt = MqttBearer(
+                self._doorman,
+                self._driver,
+                host,
+                port,
+                contexts.client if config.mqtt.tls else None,
+                self.machine.book.network,
+                self._archives,
+                self._mqtt_state,
+                boot=self._starts,
+                username=config.mqtt.username,
+                password=config.mqtt.password,
             )
+            made.append(self._mqtt)
         return made
 
     def _archives(self) -> list[bytes]:
@@ -273,8 +275,16 @@ class Node:
     # Background work
 
     async def _watch_health(self) -> None:
+        """Our own counts every second; IT's retained JSON at most once a minute, when changed."""
+        said: dict[str, Any] = {}
+        said_s = -STATE_S
         while True:
             self._health.refresh()
+            if self._mqtt is not None and time.monotonic() - said_s >= STATE_S:
+                state = self._mqtt_state()
+                if state != said:
+                    self._mqtt.publish_state()
+                    said, said_s = state, time.monotonic()
             await asyncio.sleep(HEALTH_S)
 
     async def _flush_reads(self) -> None:

@@ -18,6 +18,8 @@ from meshrelay.store.sqlite import transaction
 
 # So that one fsync does not hold back its answers for a whole backlog.
 WORKS_PER_COMMIT_MAX = 256
+# Under load commits come first; the views may lag by this many commits.
+COMMITS_PER_FOLD_MAX = 16
 
 
 class Work(NamedTuple):
@@ -63,6 +65,7 @@ class Writer:
                 self._failed(StoreError("the writer ended"))
 
     def _work(self) -> bool:
+        behind = 0
         while True:
             works: list[Work] = []
             item = self._queue.get()
@@ -79,7 +82,10 @@ class Writer:
                 for work in works:
                     if work.done is not None:
                         work.done()
-                self._after_commit()
+                behind += 1
+                if item is None or behind >= COMMITS_PER_FOLD_MAX or self._queue.empty():
+                    self._after_commit()
+                    behind = 0
             except StoreError as error:
                 self._failed(error)
                 return True

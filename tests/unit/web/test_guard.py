@@ -59,14 +59,21 @@ async def test_our_own_origin_passes(sato: Browser) -> None:
 
 
 @pytest.mark.parametrize("path", ["/login", "/api/status", "/nowhere", "/static/page.css"])
-async def test_every_answer_carries_the_security_headers(browser: Browser, path: str) -> None:
+async def test_every_answer_says_what_it_is_and_for_whom(browser: Browser, path: str) -> None:
     headers = (await browser.get(path)).headers
+
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "aiohttp" not in headers["Server"]
+
+
+@pytest.mark.parametrize("path", ["/login", "/nowhere"])
+async def test_every_page_may_run_only_our_own_scripts(browser: Browser, path: str) -> None:
+    headers = (await browser.get(path, headers=HTML)).headers
 
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
-    assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
-    assert "aiohttp" not in headers["Server"]
 
 
 async def test_an_unknown_path_is_a_problem_for_programs_and_a_page_for_people(
