@@ -1,0 +1,42 @@
+"""How a command is declared and how it answers: lines for people, JSON with --json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+# argparse keeps the class of what add_subparsers returns to itself.
+Groups = Any
+Run = Callable[[argparse.Namespace], int]
+
+
+def group(groups: Groups, name: str, about: str) -> Groups:
+    """A first word, such as `network`; its commands are added to what is returned."""
+    sub = groups.add_parser(name, help=about, description=about)
+    return sub.add_subparsers(metavar="COMMAND", required=True)
+
+
+def command(
+    groups: Groups, name: str, about: str, example: str, run: Run
+) -> argparse.ArgumentParser:
+    """A command with --json and a --help that ends in an example."""
+    sub: argparse.ArgumentParser = groups.add_parser(
+        name,
+        help=about.splitlines()[0],
+        description=about,
+        epilog=f"example:\n{example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sub.add_argument("--json", action="store_true", help="answer in JSON")
+    sub.set_defaults(run=run)
+    return sub
+
+
+def say(args: argparse.Namespace, result: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """Print the answer once, in the form that was asked for."""
+    if args.json:
+        print(json.dumps(result, ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(lines))

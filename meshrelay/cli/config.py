@@ -1,0 +1,36 @@
+"""`meshrelay config check`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from meshrelay.cli import answer
+
+_ABOUT = """Read a node's configuration and keys as `node run` would, and start nothing."""
+_EXAMPLE = "  meshrelay config check /var/lib/meshrelay"
+
+
+def register(groups: answer.Groups) -> None:
+    """Add the group to the command line."""
+    commands = answer.group(groups, "config", "check a configuration")
+    check = answer.command(commands, "check", _ABOUT, _EXAMPLE, run_check)
+    check.add_argument("directory", metavar="DIR", type=Path)
+
+
+def run_check(args: argparse.Namespace) -> int:
+    from meshrelay.cli.keyfiles import check_key_files
+    from meshrelay.node.config import load
+    from meshrelay.node.identity import load_keys
+
+    path = args.directory / "node.toml"
+    config = load(path)
+    check_key_files(args.directory)
+    if (args.directory / "enrolment.cbor").exists():
+        load_keys(args.directory)
+    answer.say(
+        args,
+        {"file": str(path), "ok": True, "name": config.node.name, "ward": config.node.ward},
+        [f"{path}: good ({config.node.name}, ward {config.node.ward or 'not enrolled yet'})"],
+    )
+    return 0

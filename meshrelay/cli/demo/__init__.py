@@ -1,0 +1,1 @@
+"""A city in one terminal: five processes, seven cables that can be cut, a story and a replay."""

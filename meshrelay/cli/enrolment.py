@@ -1,0 +1,186 @@
+"""How a node joins: a request that proves its keys, and the issuer's answer.
+
+    request  [node key, COSE_Sign1 by it over [name, box key, certificate request PEM]]
+    answer   [ward, CA PEM, certificate PEM, [records, parents first]]
+
+Both are CBOR files that travel by USB stick. The answer holds nothing secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from meshrelay.cli import files, x509
+from meshrelay.cli.authority import Authority, WardNames, book_of
+from meshrelay.core.codec import decode, encode, is_bytes, is_text
+from meshrelay.core.records import (
+    NAME_CHARS_MAX,
+    NodeCredential,
+    Record,
+    RecordBook,
+    make_node,
+    read_record,
+)
+from meshrelay.core.signing import KEY_BYTES, Signer, verify1
+from meshrelay.errors import ConfigError, RemoteProtocolError
+
+REQUEST_BYTES_MAX = 8 * 1024
+_AAD = b"meshrelay/request/1"
+
+
+class Request(NamedTuple):
+    """What a node asks to be called, and its keys."""
+
+    node: bytes
+    name: str
+    box: bytes
+    certificate_request: bytes
+
+
+def make_request(signer: Signer, name: str, box: bytes, tls_key_pem: bytes) -> bytes:
+    """The request file of a node.
+
+    Raises:
+        ConfigError: the name does not fit.
+    """
+    if not name.strip() or len(name) > NAME_CHARS_MAX:
+        raise ConfigError(f"--name: expected 1 to {NAME_CHARS_MAX} characters")
+    csr = x509.make_request(tls_key_pem, signer.public.hex())
+    return encode([signer.public, signer.sign1(encode([name, box, csr]), _AAD)])
+
+
+def read_request(data: bytes, where: str) -> Request:
+    """A request whose signature was checked.
+
+    Raises:
+        ConfigError: it is not one, or it was altered.
+    """
+    try:
+        outer = decode(data, REQUEST_BYTES_MAX)
+        if not (
+            isinstance(outer, list)
+            and len(outer) == 2
+            and is_bytes(outer[0], KEY_BYTES)
+            and isinstance(outer[1], bytes)
+        ):
+            raise ConfigError(f"{where}: expected a file made by `meshrelay node request`")
+        node, cose = outer
+        fields = decode(verify1(cose, node, _AAD), REQUEST_BYTES_MAX)
+    except RemoteProtocolError as error:
+        raise ConfigError(f"{where}: not a node's request, or it was altered: {error}") from error
+    if not (
+        isinstance(fields, list)
+        and len(fields) == 3
+        and is_text(fields[0], NAME_CHARS_MAX)
+        and is_bytes(fields[1], KEY_BYTES)
+        and isinstance(fields[2], bytes)
+    ):
+        raise ConfigError(f"{where}: expected a file made by `meshrelay node request`")
+    return Request(node, fields[0], fields[1], fields[2])
+
+
+def sign_request(
+    authority: Authority, request: Request, ward: WardNames, archive: bool
+) -> tuple[Record, bytes]:
+    """Admit a node: its credential, and the answer file with every record issued so far.
+
+    The credential is kept in the network directory, so that later answers carry it too.
+
+    Raises:
+        ConfigError: the certificate request is not for this node.
+    """
+    certificate = _certificate(authority, request)
+    content = NodeCredential(
+        authority.issuer_record.id,
+        request.node,
+        x509.spki_sha256(certificate),
+        request.box,
+        ["archive"] if archive else [],
+        ward.code,
+        ward.name,
+        ward.name_en,
+        request.name,
+        authority.next_node_serial(),
+        authority.generation,
+    )
+    record = make_node(authority.issuer, authority.network, content)
+    authority.add([record])
+    return record, _answer(authority, ward.code, certificate)
+
+
+def answer_again(authority: Authority, request: Request) -> bytes:
+    """A newer answer for a node that was admitted before, with every record issued since.
+
+    Raises:
+        ConfigError: no credential was issued for it.
+    """
+    known = authority.book.nodes.get(request.node)
+    if known is None:
+        raise ConfigError(f"{request.name}: not admitted yet; run `meshrelay issuer sign`")
+    return _answer(authority, known.ward, _certificate(authority, request))
+
+
+def _certificate(authority: Authority, request: Request) -> bytes:
+    certificate = x509.sign_request(authority.ca_key, authority.ca, request.certificate_request)
+    if x509.common_name(certificate) != request.node.hex():
+        raise ConfigError("the certificate request names another node")
+    return certificate
+
+
+def _answer(authority: Authority, ward: str, certificate: bytes) -> bytes:
+    raws = [known.raw for known in authority.records]
+    return encode([ward, authority.ca, certificate, raws])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A verified answer for this node."""
+
+    ward: str
+    ca: bytes
+    certificate: bytes
+    records: list[Record]
+    book: RecordBook
+
+
+def read_answer(data: bytes, where: str, node: bytes, tls_key_pem: bytes, box: bytes) -> Answer:
+    """The issuer's answer, checked against this node's own keys.
+
+    Raises:
+        ConfigError: for another node, altered, or not from one network.
+    """
+    try:
+        fields = decode(data, files.FILE_BYTES_MAX)
+        if not (
+            isinstance(fields, list)
+            and len(fields) == 4
+            and isinstance(fields[0], str)
+            and isinstance(fields[1], bytes)
+            and isinstance(fields[2], bytes)
+            and isinstance(fields[3], list)
+            and all(isinstance(raw, bytes) for raw in fields[3])
+        ):
+            raise ConfigError(f"{where}: expected a file made by `meshrelay issuer sign`")
+        records = [read_record(raw) for raw in fields[3]]
+    except RemoteProtocolError as error:
+        raise ConfigError(f"{where}: not an issuer's answer: {error}") from error
+    book = book_of(records, where)
+    ward, ca, certificate = fields[:3]
+    mine = book.nodes.get(node)
+    if mine is None:
+        raise ConfigError(f"{where}: this answer is for another node")
+    x509.check_issued(ca, certificate)
+    own_key = x509.spki_sha256(x509.make_request(tls_key_pem, node.hex()))
+    if not (
+        mine.tls_spki_sha256 == x509.spki_sha256(certificate) == own_key
+        and mine.box == box
+        and mine.ward == ward
+    ):
+        raise ConfigError(f"{where}: the answer does not match this node's keys")
+    return Answer(ward, ca, certificate, records, book)
+
+
+def read_answer_file(path: Path) -> bytes:
+    return files.read(path, "a file made by `meshrelay issuer sign`")

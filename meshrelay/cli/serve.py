@@ -1,0 +1,102 @@
+"""The wiring of `node run`: node, staff page and monitor in one process, ended in order.
+
+The only place that knows both web and monitor. No X.509 code comes in here: a node
+verifies with OpenSSL alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ifaddr
+
+from meshrelay.cli.keyfiles import check_key_files
+from meshrelay.errors import ConfigError, StoreError
+from meshrelay.monitor.pages import routes
+from meshrelay.node.config import Config, address, load
+from meshrelay.node.identity import Keys, load_keys
+from meshrelay.node.node import Node
+from meshrelay.web.server import create_app, serve
+
+EVERYWHERE = ("0.0.0.0", "::", "")
+
+
+def serve_node(directory: Path) -> int:
+    """Run the node of `directory` until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: something must be mended first; nothing was started.
+        StoreError: the disk failed; the node ended so that nothing unsaved is acknowledged.
+    """
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    config = load(directory / "node.toml")
+    check_key_files(directory)
+    keys = load_keys(directory)
+    with _only_one(directory):
+        asyncio.run(_run(directory, config, keys))
+    return 0
+
+
+@contextmanager
+def _only_one(directory: Path) -> Iterator[None]:
+    """Two processes on one store would sign two entries with one number.
+
+    The kernel drops the lock with the process, however it ends.
+    """
+    handle = os.open(directory / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise ConfigError(f"{directory}: another process runs this node already") from error
+    finally:
+        os.close(handle)
+
+
+async def _run(directory: Path, config: Config, keys: Keys) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    host, port = address(config.web.listen)
+    async with Node(directory, config, keys) as node:
+        app = create_app(node, hosts=web_hosts(config), extra=routes(node))
+        async with serve(app, host, port):
+            stopping = loop.create_task(stop.wait())
+            ends: list[asyncio.Future[Any]] = [stopping, node.failed]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+        if node.failed.done():
+            failure: StoreError = node.failed.result()
+            raise failure
+
+
+def web_hosts(config: Config) -> list[str]:
+    """Names under which browsers may reach the page: as configured, else its own addresses."""
+    if config.web.hosts:
+        return list(config.web.hosts)
+    host, port = address(config.web.listen)
+    names = {"localhost", host} if host not in EVERYWHERE else {"localhost", *_own_addresses()}
+    return sorted(f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names)
+
+
+def _own_addresses() -> set[str]:
+    found = set()
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            # An IPv6 address comes as (address, flow, scope).
+            found.add(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
+    return found

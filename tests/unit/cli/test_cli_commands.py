@@ -1,0 +1,289 @@
+"""The commands, as an operator types them: what they make, and how they refuse."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshrelay.cli import authority, x509
+from meshrelay.cli.keyfiles import check_key_files
+from meshrelay.cli.main import main, parser
+from meshrelay.core.records import NodeCredential, StaffCredential
+from meshrelay.errors import ConfigError
+
+STAFF = "職員番号,氏名,かな,区,所属,権限\n10101,梅田 一郎,うめだ,01,防災,instructor\n"
+
+
+class Shell:
+    """Runs commands in this process and keeps what they print."""
+
+    def __init__(self, home: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.home = home
+        self._capture = capture
+
+    def ok(self, *words: str) -> dict[str, Any]:
+        code = main([*words, "--json"])
+        out, err = self._capture.readouterr()
+        assert code == 0, err
+        result: dict[str, Any] = json.loads(out)
+        return result
+
+    def refused(self, code: int, *words: str) -> str:
+        assert main(list(words)) == code
+        out, err = self._capture.readouterr()
+        assert out == ""
+        assert "Traceback" not in err
+        assert err.startswith("meshrelay: ")
+        return err
+
+    def path(self, name: str) -> str:
+        return str(self.home / name)
+
+    def text(self, name: str, content: str, encoding: str = "utf-8") -> str:
+        (self.home / name).write_text(content, encoding)
+        return self.path(name)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, capsys)
+
+
+@pytest.fixture
+def net(shell: Shell) -> str:
+    shell.ok("network", "create", shell.path("net"), "--name", "大阪市")
+    return shell.path("net")
+
+
+def enrol(shell: Shell, net: str, name: str, *options: str) -> str:
+    request = shell.ok("node", "request", shell.path(name), "--name", f"{name}役所")["request"]
+    answer = shell.path(f"{name}.answer")
+    shell.ok("issuer", "sign", net, request, *options, "-o", answer)
+    shell.ok("node", "enrol", shell.path(name), answer)
+    return shell.path(name)
+
+
+def test_every_command_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (
+        ["network", "create"],
+        ["node", "request"],
+        ["node", "enrol"],
+        ["node", "run"],
+        ["issuer", "sign"],
+        ["staff", "import"],
+        ["records", "import"],
+        ["status"],
+        ["config", "check"],
+        ["demo"],
+    ):
+        with pytest.raises(SystemExit) as done:
+            parser().parse_args([*words, "--help"])
+        assert done.value.code == 0
+        shown = capsys.readouterr().out
+        assert f"example:\n  meshrelay {' '.join(words)}" in shown
+        assert "--json" in shown
+
+
+def test_a_node_is_enrolled_from_request_to_configuration(shell: Shell, net: str) -> None:
+    node = Path(enrol(shell, net, "北区", "--ward", "01", "--ward-name", "北区"))
+
+    assert 'ward = "01"' in (node / "node.toml").read_text("utf-8")
+    ca, certificate = (node / "keys/ca.crt").read_bytes(), (node / "keys/tls.crt").read_bytes()
+    x509.check_issued(ca, certificate)
+    records = authority.unpack_records((node / "enrolment.cbor").read_bytes(), "x")
+    mine = [r.content for r in records if isinstance(r.content, NodeCredential)]
+    assert [(n.ward, n.name, n.roles) for n in mine] == [("01", "北区役所", [])]
+    assert mine[0].tls_spki_sha256 == x509.spki_sha256(certificate)
+    assert x509.common_name(certificate) == mine[0].key.hex()
+    check_key_files(node)
+
+
+def test_an_archive_is_a_node_with_that_role(shell: Shell, net: str) -> None:
+    enrol(shell, net, "本部", "--ward", "00", "--role", "archive")
+
+    nodes = authority.load(Path(net)).book.nodes.values()
+    assert [(n.ward_name, n.ward_name_en, n.roles) for n in nodes] == [("本部", "HQ", ["archive"])]
+
+
+def test_two_networks_never_share_an_id(shell: Shell, net: str) -> None:
+    other = shell.ok("network", "create", shell.path("drill"), "--name", "訓練", "--drill")
+
+    assert other["drill"] is True
+    assert other["network"] != authority.load(Path(net)).network.hex()
+
+
+def test_an_unnamed_ward_and_a_renamed_ward_are_refused(shell: Shell, net: str) -> None:
+    shell.ok("node", "request", shell.path("n"), "--name", "北区役所")
+    request, out = shell.path("n/request.cbor"), shell.path("a")
+
+    said = shell.refused(2, "issuer", "sign", net, request, "--ward", "01", "-o", out)
+    assert "--ward-name" in said
+    said = shell.refused(2, "issuer", "sign", net, request, "--ward", "1", "-o", out)
+    assert "expected two digits" in said
+    shell.ok("issuer", "sign", net, request, "--ward", "01", "--ward-name", "北区", "-o", out)
+    said = shell.refused(
+        2, "issuer", "sign", net, request, "--ward", "01", "--ward-name", "南区", "-o", out + "2"
+    )
+    assert "北区 already" in said
+
+
+def test_an_altered_request_is_refused(shell: Shell, net: str) -> None:
+    shell.ok("node", "request", shell.path("n"), "--name", "北区役所")
+    request = Path(shell.path("n/request.cbor"))
+    data = bytearray(request.read_bytes())
+    data[60] ^= 1
+    request.write_bytes(bytes(data))
+
+    said = shell.refused(
+        2, "issuer", "sign", net, str(request), "--ward", "00", "-o", shell.path("a")
+    )
+    assert "request" in said
+    assert not Path(shell.path("a")).exists()
+
+
+def test_an_answer_for_another_node_changes_nothing(shell: Shell, net: str) -> None:
+    enrol(shell, net, "北区", "--ward", "01", "--ward-name", "北区")
+    shell.ok("node", "request", shell.path("other"), "--name", "中央区役所")
+    before = Path(shell.path("other/node.toml")).read_bytes()
+
+    said = shell.refused(2, "node", "enrol", shell.path("other"), shell.path("北区.answer"))
+
+    assert "another node" in said
+    assert Path(shell.path("other/node.toml")).read_bytes() == before
+    assert not Path(shell.path("other/enrolment.cbor")).exists()
+
+
+def test_an_answer_of_another_network_is_refused_even_for_this_node(shell: Shell, net: str) -> None:
+    shell.ok("network", "create", shell.path("evil"), "--name", "偽")
+    shell.ok("node", "request", shell.path("n"), "--name", "北区役所")
+    out = shell.path("a")
+    shell.ok("issuer", "sign", net, shell.path("n/request.cbor"), "--ward", "00", "-o", out)
+    Path(shell.path("net/tls-ca.key")).rename(shell.path("k"))
+    Path(shell.path("evil/tls-ca.key")).rename(shell.path("net/tls-ca.key"))
+    mixed = shell.path("mixed")
+    shell.ok("issuer", "sign", net, shell.path("n/request.cbor"), "--ward", "00", "-o", mixed)
+
+    said = shell.refused(2, "node", "enrol", shell.path("n"), mixed)
+    assert "CA" in said
+
+
+def test_staff_become_cards_and_records_that_a_node_takes_in(shell: Shell, net: str) -> None:
+    node = enrol(shell, net, "北区", "--ward", "01", "--ward-name", "北区")
+    rows = shell.text("staff.csv", STAFF)
+
+    done = shell.ok("staff", "import", net, rows, "-o", shell.path("cards"))
+    assert (done["issued"], done["unchanged"]) == (1, 0)
+    cards = Path(done["cards"])
+    assert cards.stat().st_mode & 0o777 == 0o600
+    with cards.open(encoding="utf-8-sig", newline="") as file:
+        (card,) = csv.DictReader(file)
+    assert card["name"] == "梅田 一郎"
+    assert len(card["card"].replace("-", "")) == 17
+
+    taken = shell.ok("records", "import", node, done["records"])
+    assert taken == {"added": 1, "known": 1}
+    again = shell.ok("staff", "import", net, rows, "-o", shell.path("cards2"))
+    assert (again["issued"], again["unchanged"]) == (0, 1)
+    staff = [
+        r.content
+        for r in authority.load(Path(net)).records
+        if isinstance(r.content, StaffCredential)
+    ]
+    assert [(s.serial, s.roles) for s in staff] == [(1, ["staff", "instructor"])]
+
+
+def test_excel_files_in_cp932_are_read(shell: Shell, net: str) -> None:
+    rows = shell.text("staff.csv", "職員番号,氏名,区\n1,淀川 花子,00\n", "cp932")
+
+    assert shell.ok("staff", "import", net, rows, "-o", shell.path("c"))["issued"] == 1
+
+
+def test_bad_rows_are_named_by_line_and_nothing_is_half_done(shell: Shell, net: str) -> None:
+    rows = shell.text(
+        "staff.csv",
+        "staff_id,name,ward,roles\n1,良い人,00,\n,名なし番,00,\n3,,00,\n4,d,99,\n5,e,00,king\n"
+        '1,f,00,\n7,"g\x07",00,\n8,h,00,staff,more\n',
+    )
+
+    said = shell.refused(2, "staff", "import", net, rows, "-o", shell.path("cards"))
+
+    for line in range(3, 10):
+        assert f"staff.csv:{line}: " in said
+    assert "staff.csv:2: " not in said
+    assert not Path(shell.path("cards")).exists()
+    assert authority.load(Path(net)).next_staff_serial() == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "staff.csv:1: expected the headings"),
+        ("staff_id,name\n1,a\n", "expected the headings"),
+        ("staff_id,name,ward,shoe\n", "expected the headings"),
+        ("staff_id,name,ward\n", "expected at least one row"),
+    ],
+)
+def test_a_list_that_is_none_is_refused(shell: Shell, net: str, content: str, words: str) -> None:
+    rows = shell.text("staff.csv", content)
+
+    assert words in shell.refused(2, "staff", "import", net, rows, "-o", shell.path("c"))
+
+
+def test_records_of_another_network_are_refused(shell: Shell, net: str) -> None:
+    node = enrol(shell, net, "北区", "--ward", "00")
+    shell.ok("network", "create", shell.path("other"), "--name", "堺市")
+
+    said = shell.refused(2, "records", "import", node, shell.path("other/records.cbor"))
+    assert "another network" in said
+
+
+@pytest.mark.parametrize("name", ["", " ", "長" * 61])
+def test_a_network_needs_a_name_that_fits(shell: Shell, name: str) -> None:
+    said = shell.refused(2, "network", "create", shell.path("n"), "--name", name)
+    assert "--name" in said
+
+
+def test_an_existing_directory_is_never_overwritten(shell: Shell, net: str) -> None:
+    assert "not empty" in shell.refused(2, "network", "create", net, "--name", "x")
+    assert "not empty" in shell.refused(2, "node", "request", net, "--name", "x")
+
+
+def test_keys_that_others_can_read_are_refused_with_the_remedy(shell: Shell) -> None:
+    shell.ok("node", "request", shell.path("n"), "--name", "北区役所")
+    key = Path(shell.path("n/keys/node.key"))
+    key.chmod(0o640)
+
+    with pytest.raises(ConfigError, match=r"mode 0640 .* chmod 600"):
+        check_key_files(Path(shell.path("n")))
+
+
+def test_errors_are_json_too_when_that_was_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["config", "check", str(tmp_path), "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert said["exit"] == 2
+    assert "node.toml" in said["error"]
+
+
+def test_a_node_that_does_not_answer_is_a_refusal(shell: Shell) -> None:
+    assert "does not answer" in shell.refused(1, "status", "http://127.0.0.1:9")
+
+
+def test_a_directory_that_is_not_there_cannot_run(shell: Shell) -> None:
+    assert "node request" in shell.refused(2, "node", "run", shell.path("none"))
+
+
+def test_a_good_configuration_is_checked_before_and_after_enrolment(shell: Shell, net: str) -> None:
+    shell.ok("node", "request", shell.path("n"), "--name", "北区役所")
+    assert shell.ok("config", "check", shell.path("n"))["ward"] == ""
+
+    node = enrol(shell, net, "中央区", "--ward", "02", "--ward-name", "中央区")
+    assert shell.ok("config", "check", node)["ward"] == "02"
+
+    (Path(node) / "enrolment.cbor").write_bytes(b"damaged")
+    assert "enrolment.cbor" in shell.refused(2, "config", "check", node)
