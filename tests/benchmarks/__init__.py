@@ -1,0 +1,1 @@
+"""Figures of this machine: what `make bench` measures. Never run as tests."""

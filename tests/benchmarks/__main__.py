@@ -1,0 +1,91 @@
+"""`python -m tests.benchmarks`: measure, print one table, write JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from tests.benchmarks import accept, idle, page, ready, send
+from tests.benchmarks.figures import Figure, show
+
+Measure = Callable[[Path], Awaitable[list[Figure]]]
+MEASURES: dict[str, tuple[Measure, str]] = {
+    "accept": (accept.measure, "V, and accepted entries as a fraction of V (20 s)"),
+    "send": (send.measure, "press send → shown on another ward's page (1 min)"),
+    "idle": (idle.measure, "memory of a node at rest (1.5 min)"),
+    "ready": (ready.measure, "start with 100,000 entries in the store (2 min)"),
+    "page": (page.measure, "bytes of a cold room page, requests that leave (10 s)"),
+}
+
+_ABOUT = """Measure this machine and meshrelay on it: one table, and JSON for comparison.
+
+Timings are for comparison within one run: nothing here is a test, and a busy machine
+makes slow figures. Rows without a target are told, not judged."""
+
+
+def _epilog() -> str:
+    names = "\n".join(f"  {name:8} {about}" for name, (_, about) in MEASURES.items())
+    return f"""names:
+{names}
+
+examples:
+  make bench
+  make bench ARGS='--only accept --only page'
+  python -m tests.benchmarks --json before.json
+
+The stores are made below the folder of the JSON file, on that disk: a folder on a
+tmpfs would make FULL commits free, and the figures false.
+
+exit codes: 0 every target held, 1 one was missed, 2 wrong use"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The grammar of the command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=_ABOUT,
+        epilog=_epilog(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "--json", metavar="FILE", type=Path, default=Path("build/bench.json"),
+        help="where the figures are written (default: %(default)s)",
+    )  # fmt: skip
+    made.add_argument(
+        "--only", metavar="NAME", action="append", choices=[*MEASURES],
+        help="measure only this; may be repeated",
+    )  # fmt: skip
+    return made
+
+
+async def measure(names: Sequence[str], work: Path) -> list[Figure]:
+    """The figures of these measurements, one after the other: they must not disturb each other."""
+    figures: list[Figure] = []
+    for name in names:
+        print(f"{name}: {MEASURES[name][1]} ...", file=sys.stderr, flush=True)
+        figures += await MEASURES[name][0](work)
+    return figures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what was asked for; the exit code says whether every target held."""
+    args = parser().parse_args(argv)
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix="bench-", dir=args.json.parent)).resolve()
+    began_s = time.monotonic()
+    try:
+        figures = asyncio.run(measure(args.only or [*MEASURES], work))
+    finally:
+        shutil.rmtree(work)
+    show(figures, time.monotonic() - began_s, args.json)
+    return 1 if any(figure.held is False for figure in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
