@@ -283,12 +283,13 @@ class Driver:
                 answer.set_result(entries)
 
     def _rejudge(self, record_ids: list[bytes]) -> None:
+        """Judge again what waits for these records; what still waits asks for its record."""
         for number, raw in self._reader.waiting_for(record_ids):
             verdict = self.machine.judge(read_entry(raw))
             if verdict.state == WAITING and verdict.missing is not None:
+                self._events.append(Missing(verdict.missing))
                 if verdict.missing in record_ids:
                     continue
-                self._events.append(Missing(verdict.missing))
             self._writer.put(
                 partial(
                     self._store.rejudged, number, verdict.state, verdict.reason, verdict.missing,
@@ -296,10 +297,10 @@ class Driver:
                 )
             )  # fmt: skip
 
-    def ask_for_missing(self) -> None:
-        """After a start: what stored entries wait for is asked for again."""
-        for record_id in self._reader.missing():
-            self.step(Missing(record_id))
+    def resume_waiting(self) -> None:
+        """After a start: a crash may have come between a record and the verdicts it changes."""
+        self._rejudge(self._reader.missing())
+        self.step(Tick())
 
     def write(self, work: Callable[[LogStore], None]) -> None:
         """Queue some other write to log.db."""

@@ -163,7 +163,7 @@ class Node:
         self._driver.write(lambda store: None)  # folds catch up; nobody waits for them
         if self._new_records:
             await self._driver.submit([], self._new_records)
-        self._driver.ask_for_missing()
+        self._driver.resume_waiting()
         self._bearers = self._make_bearers()
         self._driver.bearers = self._bearers
         self._group = asyncio.TaskGroup()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import apsw
 import pytest
 
+from meshrelay.core.records import SESSION
+from meshrelay.core.verdict import WAITING
 from meshrelay.errors import RefusedError
 from tests.town import MAYOR, SATO, SUZUKI, TANAKA, build_town, running, until, uuid7
 
@@ -85,6 +88,28 @@ async def test_a_ward_that_was_down_catches_up_through_a_neighbour(tmp_path: Pat
         await town.start("00")
 
         await until(lambda: town.nodes["00"].status().entries == 30)
+
+
+async def test_a_verdict_that_a_crash_left_waiting_is_judged_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    async with running(build_town(tmp_path, {"01": ()})) as town:
+        sato = await town.log_in("01", SATO)
+        await town.say("01", sato, "判定の前に止まりました")
+        session = next(iter(town.nodes["01"].machine.book.by_id.values())).id
+        for record in town.nodes["01"].machine.book:
+            session = record.id if record.type == SESSION else session
+        await town.stop("01")
+        # As left by a kill after the record's commit and before the verdict's: still waiting.
+        connection = apsw.Connection(str(tmp_path / "01" / "log.db"))
+        connection.execute("UPDATE entries SET state=?, missing=?", (WAITING, session))
+        connection.close()
+        for left in (tmp_path / "01").glob("views.db*"):
+            left.unlink()
+        await town.start("01")
+        again = await town.log_in("01", SATO)
+
+        await until(lambda: town.room("01", again))
 
 
 async def test_only_members_and_hq_see_a_room(tmp_path: Path) -> None:
