@@ -132,7 +132,10 @@ class LanBearer:
                     group.create_task(self._serve(self._listen))
                 else:
                     self.ready.set()
-                await asyncio.get_running_loop().create_future()  # until cancelled
+                try:
+                    await asyncio.get_running_loop().create_future()  # until cancelled
+                finally:
+                    self._group = None  # whoever knocks from now on finds nobody
         finally:
             self._group = None
             self._dialers.clear()

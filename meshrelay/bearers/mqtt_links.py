@@ -279,7 +279,8 @@ class Contacts:
             return
         peer = self._peer(peer_id)
         known = peer.state
-        if known is not None and (state.boot, state.session) < (known.boot, known.session):
+        older = known is not None and (state.boot, state.session) < (known.boot, known.session)
+        if older and not state.online:  # a restored store counts its boots anew, and is alive
             return
         peer.state = state
         if not state.online:

@@ -63,6 +63,7 @@ class Acceptor:
         if log.origin not in self._book.nodes:
             return Outcome(NO_CREDENTIAL, entry)
         if not self.is_next(entry, height):
+            check_entry(entry, self._book.network)
             return Outcome(GAP, entry)
         if entry.prev != head:
             return Outcome(self._fork(entry), entry)

@@ -19,6 +19,8 @@ from meshrelay.core.state import State, send
 REWANT_GAP_MS = 1_000
 MISSING_MS = 3_000
 MISSING_MS_MAX = 60_000
+# Beyond this, ids are asked for once and again when they are announced again.
+MISSING_MAX = 50_000
 
 
 class Following:
@@ -29,6 +31,7 @@ class Following:
         self._on: dict[LogId, int] = {}  # log -> link on which we follow it
         self._live: dict[bytes, bytes] = {}  # origin -> incarnation that moved last
         self._asked_ms: dict[LogId, int] = {}
+        self._turn = 0
         self.missing: dict[bytes, tuple[int, int]] = {}  # record id -> next ask, interval
         for log in state.vector.lines:
             self._live[log.origin] = log.incarnation
@@ -110,7 +113,7 @@ class Following:
 
     def want_records(self, ids: list[bytes], link: LinkState | None, now: Now) -> Iterator[Effect]:
         """Ask for records now, and again until they come."""
-        for record_id in ids:
+        for record_id in ids[: max(MISSING_MAX - len(self.missing), 0)]:
             self.missing.setdefault(record_id, (now.mono_ms + MISSING_MS, MISSING_MS))
         link = link or next(iter(self._state.links.values()), None)
         if link is not None:
@@ -183,8 +186,9 @@ class Following:
                 yield from self.follow_on(other, own, now)
 
     def ask_again(self, now: Now) -> Iterator[Effect]:
-        """Missing records are asked of everybody, at growing intervals."""
+        """Missing records are asked of one link after the other, at growing intervals."""
         due = [record for record, (at, _) in self.missing.items() if at <= now.mono_ms]
+        del due[RECORD_IDS_MAX:]
         ids = []
         for record in due:
             if record in self._state.book or record in self._state.book.nodes:
@@ -193,6 +197,7 @@ class Following:
             interval = min(self.missing[record][1] * 2, MISSING_MS_MAX)
             self.missing[record] = (now.mono_ms + interval, interval)
             ids.append(record)
-        if ids:
-            for link in list(self._state.links.values()):
-                yield from self.want(link, [], ids, now)
+        links = list(self._state.links.values())
+        if ids and links:
+            self._turn += 1
+            yield from self.want(links[self._turn % len(links)], [], ids, now)

@@ -19,6 +19,8 @@ from meshrelay.errors import FrameError
 
 # A store names this many of its past incarnations, so that readers can order them.
 PAST_MAX = 16
+# Two incarnations that do not know each other are a clone; more are a flood.
+WORDS_MAX = 4
 NO_NONCE = bytes(NONCE_BYTES)
 
 _CONTEXT = b"meshrelay/have/1"
@@ -27,13 +29,15 @@ _CONTEXT = b"meshrelay/have/1"
 class Have(NamedTuple):
     """One signed statement.
 
-    `since`: the lines are all that changed after this change number; 0 = the whole
+    `number`: how many incarnations the store has had; `past`: the newest of them before
+    this one. `since`: the lines are all that changed after this change number; 0 = the whole
     store (or its LINES_MAX newest lines). `health`: for the monitor, by small keys.
     """
 
     raw: bytes
     signer: bytes
     incarnation: bytes
+    number: int
     past: list[bytes]
     change: int
     digest: bytes
@@ -42,6 +46,15 @@ class Have(NamedTuple):
     stated_ms: int
     nonce: bytes
     health: dict[int, int | str | list[int]]
+
+    def supersedes(self, other: Have) -> bool:
+        """Whether the other's incarnation is a past one of this store.
+
+        Named, or older than the oldest that is named: a store that changed incarnation
+        more than PAST_MAX times still ends its old words.
+        """
+        unnamed = other.number < self.number - len(self.past)
+        return other.incarnation != self.incarnation and (other.incarnation in self.past or unnamed)
 
     @property
     def order(self) -> tuple[int, int]:
@@ -64,12 +77,13 @@ def make_have(
     logs = [key for key, _ in vector.after(since) if isinstance(key, LogId)][-LINES_MAX:]
     lines = [vector.lines[log] for log in logs]
     rows = [[*line.log, line.height, line.head] for line in lines]
-    named = past[-PAST_MAX:]
+    named, number = past[-PAST_MAX:], len(past) + 1
     digest = vector.digest()
     payload = encode(
         [
             signer.public,
             incarnation,
+            number,
             named,
             vector.change,
             digest,
@@ -82,20 +96,22 @@ def make_have(
     )
     raw = signer.sign1(payload, _CONTEXT + network)
     return Have(
-        raw, signer.public, incarnation, named, vector.change, digest, since, lines, stated_ms,
-        nonce, health,
+        raw, signer.public, incarnation, number, named, vector.change, digest, since, lines,
+        stated_ms, nonce, health,
     )  # fmt: skip
 
 
 def read_have(raw: bytes) -> Have:
     """Parse a HAVE, NOT verified (see `check_have`). Raises FrameError `malformed`."""
     fields = decode(payload_of(raw), FRAME_BYTES_MAX)
-    if type(fields) is not list or len(fields) < 10:
+    if type(fields) is not list or len(fields) < 11:
         raise FrameError("malformed", "have")
-    signer, incarnation, past, change, digest, since, rows, stated_ms, nonce, health = fields[:10]
+    signer, incarnation, number, past, change, digest, since, rows, *rest = fields[:11]
+    stated_ms, nonce, health = rest
     if not (
         is_bytes(signer, KEY_BYTES)
         and is_bytes(incarnation, INCARNATION_BYTES)
+        and is_uint(number)
         and type(past) is list
         and len(past) <= PAST_MAX
         and all(is_bytes(one, INCARNATION_BYTES) for one in past)
@@ -111,8 +127,9 @@ def read_have(raw: bytes) -> Have:
         raise FrameError("malformed", "have fields")
     lines = [read_line(row) for row in rows]
     return Have(
-        raw, signer, incarnation, past, change, digest, since, lines, stated_ms, nonce, health
-    )
+        raw, signer, incarnation, number, past, change, digest, since, lines, stated_ms, nonce,
+        health,
+    )  # fmt: skip
 
 
 def check_have(have: Have, network: bytes) -> None:
@@ -158,7 +175,7 @@ class Receipts:
     def is_news(self, have: Have) -> bool:
         """Whether `take` would learn from it; check this before the signature."""
         words = self._words.get(have.signer, {})
-        if any(have.incarnation in word.newest.past for word in words.values()):
+        if any(word.newest.supersedes(have) for word in words.values()):
             return False
         word = words.get(have.incarnation)
         return (
@@ -179,13 +196,17 @@ class Receipts:
         """Learn from a verified HAVE."""
         words = self._words.setdefault(have.signer, {})
         word = words.get(have.incarnation)
+        before: dict[LogId, int] = {}
         if word is None:
+            before = {log: self.covered(have.signer, log) for log in ours.lines}
             word = words[have.incarnation] = _Word(have)
         elif have.order > word.newest.order:
             word.newest = have
         if have.since == 0 or have.digest == ours.digest():
-            for old in [old for old in words if old in have.past]:
+            for old in [old for old, known in words.items() if have.supersedes(known.newest)]:
                 del words[old]  # said by the holder itself: the old store is gone
+        while len(words) > WORDS_MAX:
+            del words[min(words, key=lambda each: words[each].newest.stated_ms)]
         word.still_newest[have.raw] = have
         if have.digest == ours.digest():
             for line in ours.lines.values():
@@ -194,6 +215,10 @@ class Receipts:
             for line in have.lines:
                 self._claim(have, word, line, ours)
         self._forget_old_words(word)
+        for log, height in before.items():
+            now = self.covered(have.signer, log)
+            if now < height:  # the holder lost it: the words under messages go back
+                self.moved.append((log, now, height))
 
     def _claim(self, have: Have, word: _Word, line: Line, ours: Vector) -> None:
         if line.height <= word.covered.get(line.log, 0):
@@ -250,10 +275,18 @@ class Receipts:
     def covered(self, signer: bytes, log: LogId) -> int:
         """Height up to which the signer's receipts cover `log`, 0 if none.
 
-        Two incarnations of which neither names the other as past: only what both cover.
+        Two incarnations of which neither is the other's past: only what both cover. A past
+        one that was not replaced yet (no full statement came) still counts for its heir.
         """
-        words = self._words.get(signer)
-        return min((word.covered.get(log, 0) for word in words.values()), default=0) if words else 0
+        words = list(self._words.get(signer, {}).values())
+        if len(words) < 2:
+            return words[0].covered.get(log, 0) if words else 0
+        tips = []
+        for word in words:
+            if not any(other.newest.supersedes(word.newest) for other in words):
+                past = [old for old in words if word.newest.supersedes(old.newest)]
+                tips.append(max(each.covered.get(log, 0) for each in (word, *past)))
+        return min(tips, default=0)
 
     def signers(self) -> Iterable[bytes]:
         """Everybody who ever stated anything here."""

@@ -22,7 +22,7 @@ SILENT_MS = 3_000
 # Fruitless leases before an announcement is taken for a lie and forgotten.
 LEASES_FRUITLESS_MAX = 3
 # "Never yet", on a clock that only runs forward.
-LONG_AGO_MS = 3_600_000
+LONG_AGO = 3_600_000
 
 
 class Lease:
@@ -51,9 +51,9 @@ class LinkState:
         self.lossy = lossy
         self.broadcasts = broadcasts
         self.theirs: Hello | None = None
-        self.hello_ms = now_ms - LONG_AGO_MS
-        self.all_lines_ms = now_ms - LONG_AGO_MS
-        self.have_ms = now_ms - LONG_AGO_MS
+        self.hello_ms = now_ms - LONG_AGO
+        self.all_lines_ms = now_ms - LONG_AGO
+        self.have_ms = now_ms - LONG_AGO
         self.heard_ms = now_ms
         # What they announced and we do not hold; the cursor may move to `mark` when empty.
         self.owed: dict[LogId, int] = {}
@@ -64,7 +64,7 @@ class LinkState:
         self.grant = GRANT_BYTES_MIN
         self.used = 0
         self.granted_ms = now_ms
-        self.lane_ms = [now_ms - LONG_AGO_MS for _ in LANES]
+        self.lane_ms = [now_ms - LONG_AGO for _ in LANES]
         # What they follow here, and what they granted.
         self.standing: dict[LogId, int] = {}
         self._ready: tuple[dict[LogId, None], ...] = tuple({} for _ in LANES)

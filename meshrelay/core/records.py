@@ -174,8 +174,9 @@ def read_record(raw: bytes) -> Record:
 
 def _content(kind: int, fields: Any) -> Content:
     shape = (IssuerCredential, NodeCredential, StaffCredential, Binding, Session)[kind - 1]
-    if type(fields) is not list or len(fields) != len(shape._fields):
+    if type(fields) is not list or len(fields) < len(shape._fields):
         raise FrameError("malformed", f"{_NAMES[kind]} record")
+    fields = fields[: len(shape._fields)]  # later versions only append
     for name, value in zip(shape._fields, fields, strict=True):
         if name in _NUMBERS:
             good = is_uint(value, 1 << 32)
@@ -311,6 +312,12 @@ class RecordBook:
                 self.bindings.setdefault(binding.staff, []).append(record.id)
 
     # Questions
+
+    def has_conflict(self, staff: bytes) -> bool:
+        """Whether two first bindings claim one card: its words need a check (trust.md)."""
+        first = [self.by_id[binding].content for binding in self.bindings.get(staff, ())]
+        authors = {each.author for each in first if isinstance(each, Binding) and not each.number}
+        return len(authors) > 1
 
     def roster_serial(self) -> int:
         """Highest staff serial held; a message carries it so that its roster is frozen."""

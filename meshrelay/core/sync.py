@@ -321,7 +321,7 @@ class Machine:
                 yield Refused("replayed", "")
             case accept.GAP:
                 yield Refused("gap", f"seq {entry.seq}")
-                if link is not None:
+                if link is not None and self.following.follows(log, link):
                     yield from self.following.ask_past_gap(log, link, now)
             case accept.NO_CREDENTIAL:
                 yield Refused("no_credential", log.origin.hex())
@@ -336,24 +336,26 @@ class Machine:
                 yield Refused("own_log", "another machine signs with this node's key")
 
     def _records_received(self, link: LinkState, raws: list[bytes], now: Now) -> Iterator[Effect]:
-        new = []
-        for raw in raws:
-            try:
-                record = read_record(raw)
-            except FrameError as error:
-                if error.reason != "unknown_record":
-                    raise
-                yield Refused(error.reason, error.detail)
-                continue
-            added = self.book.add(record)
-            new += added
-            parent = self.book.parent_of(record)
-            if not added and parent is not None and parent not in self.book:
-                yield from self.following.want_records([parent], link, now)
-        if new:
-            for record in new:
-                self.following.missing.pop(record.id, None)
-            yield self._commit([], new, None, link)
+        new: list[Record] = []
+        try:
+            for raw in raws:
+                try:
+                    record = read_record(raw)
+                except FrameError as error:
+                    if error.reason != "unknown_record":
+                        raise
+                    yield Refused(error.reason, error.detail)
+                    continue
+                added = self.book.add(record)
+                new += added
+                parent = self.book.parent_of(record)
+                if not added and parent is not None and parent not in self.book:
+                    yield from self.following.want_records([parent], link, now)
+        finally:  # what the book took before a bad one must reach the disk
+            if new:
+                for record in new:
+                    self.following.missing.pop(record.id, None)
+                yield self._commit([], new, None, link)
 
     # Writing
 

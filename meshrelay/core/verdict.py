@@ -17,6 +17,10 @@ from meshrelay.errors import FrameError, SignatureError
 EFFECTIVE, WAITING, UNKNOWN_KIND, REFUSED = range(4)
 
 
+# Refusals that say that the named person did not write this here: nobody's words.
+NOT_THEIRS = frozenset({"author_signature", "session_of_another_node"})
+
+
 class Verdict(NamedTuple):
     """What an entry may do; `reason` names why not, `missing` the record it waits for."""
 

@@ -27,6 +27,8 @@ from meshrelay.errors import FrameError
 NAME = "read"
 # One entry speaks of a screenful per person, not of a year: bounds the fold's work.
 SEQS_MAX = 1_000
+# Even if no two seqs are neighbours, this many fit 16 KiB.
+PER_ENTRY_MAX = 140
 
 Displayed = list[tuple[str, LogId, int]]
 

@@ -87,6 +87,24 @@ def shown_place(row: Row) -> str:
     return best
 
 
+def same_places(row: Row) -> list[str]:
+    """Where copies with the shown content stand: only these speak for its place and readers."""
+    shown = _content(row["copies"][shown_place(row)])
+    return [at for at, copy in row["copies"].items() if _content(copy) == shown]
+
+
+def other_texts(row: Row) -> list[str]:
+    """Other content that the author signed under the same id: shown beside it, 要確認."""
+    shown = row["copies"][shown_place(row)]["text"]
+    return sorted(
+        {copy["text"] for copy in row["copies"].values() if not copy["refused"]} - {shown}
+    )
+
+
+def _content(copy: Row) -> tuple[str, str, str]:
+    return copy["room"], copy["text"], copy["refused"]
+
+
 def sort_key(copy: Row) -> str:
     """Order on screens: (HLC, entry id)."""
     return f"{copy['hlc']:016x}{copy['entry']}"

@@ -47,7 +47,7 @@ from meshrelay.core.records import Record
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
 from meshrelay.core.vector import Cursor
-from meshrelay.core.verdict import WAITING
+from meshrelay.core.verdict import UNKNOWN_KIND, WAITING, Verdict
 from meshrelay.errors import LocalProtocolError, StoreError
 from meshrelay.node.clock import Clock
 from meshrelay.node.witness import Witness
@@ -84,7 +84,7 @@ class Driver:
         reader: LogReader,
         witness: Witness,
         clock: Clock,
-        after_commit: Callable[[], None],
+        after_commit: Callable[[], bool],
         on_covered: Callable[[list[tuple[LogId, int, int]]], None],
         on_failure: Callable[[StoreError], None],
     ) -> None:
@@ -98,6 +98,7 @@ class Driver:
         self._witness = witness
         self._clock = clock
         self._on_covered = on_covered
+        self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._writer = Writer(
             store.connection,
@@ -269,12 +270,18 @@ class Driver:
         logs = len({entry.log for entry in entries})
         change = self.machine.vector.change + logs
         change += sum(record.lane is not None for record in commit.records)
-        self._witness.write(self.machine.incarnation, change)
+        try:
+            self._witness.write(self.machine.incarnation, change)
+        except OSError as error:  # unproven, nothing may be sent: as good as a failed disk
+            self._on_failure(StoreError(f"witness {self._witness.path}: {error}"))
+            return
         for entry in entries:
             self.head_hlc[entry.log] = entry.hlc
         self.step(Committed(ticket))
         if self.machine.vector.change != change:
-            raise LocalProtocolError("store and machine count changes differently")
+            error_text = "store and machine count changes differently"
+            self._on_failure(StoreError(error_text))
+            raise LocalProtocolError(error_text)
         for done in self._dones.pop(ticket, ()):
             done()
         if commit.tag is not None:
@@ -290,16 +297,20 @@ class Driver:
                 self._events.append(Missing(verdict.missing))
                 if verdict.missing in record_ids:
                     continue
-            self._writer.put(
-                partial(
-                    self._store.rejudged, number, verdict.state, verdict.reason, verdict.missing,
-                    self._clock.now_ms(),
-                )
-            )  # fmt: skip
+            self._put_verdict(number, verdict)
+
+    def _put_verdict(self, number: int, verdict: Verdict) -> None:
+        now_ms = self._clock.now_ms()
+        state, reason, missing = verdict[:3]
+        self._writer.put(partial(self._store.rejudged, number, state, reason, missing, now_ms))
 
     def resume_waiting(self) -> None:
         """After a start: a crash may have come between a record and the verdicts it changes."""
         self._rejudge(self._reader.missing())
+        for number, raw in self._reader.unknown():  # perhaps this software knows the kind
+            verdict = self.machine.judge(read_entry(raw))
+            if verdict.state != UNKNOWN_KIND:
+                self._put_verdict(number, verdict)
         self.step(Tick())
 
     def write(self, work: Callable[[LogStore], None]) -> None:

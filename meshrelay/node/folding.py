@@ -7,7 +7,7 @@ from pathlib import Path
 
 from meshrelay.core.entry import LogId, read_author_part, read_entry
 from meshrelay.core.records import RecordBook
-from meshrelay.core.verdict import UNKNOWN_KIND
+from meshrelay.core.verdict import NOT_THEIRS, UNKNOWN_KIND
 from meshrelay.desk import receipts, talk
 from meshrelay.desk.kind import Item, Kind, Rows
 from meshrelay.errors import FrameError
@@ -38,27 +38,22 @@ class Folder:
         """Receipts grew: rows carried there changed for pages."""
         self._covered += ranges
 
-    def run(self) -> None:
-        """Fold until level with the log."""
-        moved = False
-        while True:
-            arrivals = self._reader.arrivals_after(self._at, BATCH)
-            covered, self._covered = self._covered, []
-            if not arrivals and not covered:
-                break
-            moved = True
-            with self._views.batch():
-                for stored in arrivals:
-                    self._fold(stored)
-                for log, low, high in covered:
-                    name = f"{log.origin.hex()}:{log.incarnation.hex()}:{log.lane}"
-                    self._views.touch_range(name, low, high)
-                self._at = arrivals[-1].number if arrivals else self._at
-                self._views.reached(self._incarnation, self._at)
-            if arrivals:
-                self._changed()
-        if moved:
-            self._changed()
+    def run(self) -> bool:
+        """Fold one batch; True if there may be more. Commits go between batches."""
+        arrivals = self._reader.arrivals_after(self._at, BATCH)
+        covered, self._covered = self._covered, []
+        if not arrivals and not covered:
+            return False
+        with self._views.batch():
+            for stored in arrivals:
+                self._fold(stored)
+            for log, low, high in covered:
+                name = f"{log.origin.hex()}:{log.incarnation.hex()}:{log.lane}"
+                self._views.touch_range(name, low, high)
+            self._at = arrivals[-1].number if arrivals else self._at
+            self._views.reached(self._incarnation, self._at)
+        self._changed()
+        return len(arrivals) == BATCH
 
     def _fold(self, stored: Stored) -> None:
         entry = read_entry(stored.raw)
@@ -72,7 +67,8 @@ class Folder:
             except FrameError:
                 return  # refused at level B: nobody to tell it to
             session = self._book.session(part.session)
-            person = self._book.staff.get(session.staff) if session else None
+            if session is not None and stored.reason not in NOT_THEIRS:
+                person = self._book.staff.get(session.staff)
         rows: Rows = self._views
         item = Item(entry, stored.state, stored.reason, part, person, stored.at_ms)
         kind.fold(rows, item)

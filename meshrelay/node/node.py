@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from meshrelay.bearers.base import Bearer
 from meshrelay.bearers.discovery import Discovery
 from meshrelay.bearers.lan import LanBearer
 from meshrelay.bearers.mqtt import MqttBearer
-from meshrelay.core.clock import HybridClock
+from meshrelay.core.clock import TRUSTED, HybridClock
 from meshrelay.core.codec import encode
 from meshrelay.core.entry import AuthorPart, Draft, Entry, LogId, sign_author_part
 from meshrelay.core.have import Receipts, read_have
-from meshrelay.core.records import ROLE_ARCHIVE
+from meshrelay.core.records import ROLE_ARCHIVE, RecordBook
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine, restore_records, restore_vector
 from meshrelay.desk import receipts, talk
@@ -85,26 +85,21 @@ class Node:
         self._reader = LogReader(path)
         self._witness = Witness(Path(config.witness.dir), keys.network, keys.signer.public)
         self._incarnations = loaded.incarnations
-        self._begin_incarnation(loaded.change)
+        began = self._begin_incarnation(loaded.change)
         book = restore_records([raw for _, _, raw, _ in loaded.records], keys.network)
-        self._new_records = []
-        for record in keys.records:
-            try:
-                self._new_records += book.add(record)
-            except RemoteProtocolError as error:
-                raise ConfigError(f"{directory / 'enrolment.cbor'}: {error}") from error
+        self._enrolment = keys.records
         lanes = [(i, lane, change) for i, lane, _, change in loaded.records if lane is not None]
         vector = restore_vector(loaded.lines, lanes)
-        newest_own = max(
-            (hlc for lg, hlc in loaded.head_hlc.items() if lg.origin == keys.signer.public),
-            default=0,
-        )
+        own = [hlc for lg, hlc in loaded.head_hlc.items() if lg.origin == keys.signer.public]
+        # A good clock ends what a bad one stamped; within one incarnation stamps only grow.
+        fresh = self._clock.quality() >= TRUSTED and began
+        newest_own = 0 if fresh else max(own, default=0)
         self.machine = Machine(
             keys.signer, book, RULES, self._incarnations[-1], self._incarnations[:-1], vector,
             HybridClock(newest_own), self._restore_receipts(loaded.haves, vector),
             loaded.cursors, random_bytes(8),
         )  # fmt: skip
-        self._doorman = NodeDoorman(book, keys.signer.public)
+        self._doorman = NodeDoorman(self._enrolled(book), keys.signer.public)
         views = directory / "views.db"
         self._folder = Folder(
             open_views(views, self._incarnations, self._reader.newest_arrival(), random_bytes(8)),
@@ -115,7 +110,7 @@ class Node:
         self._reading = Reading(self.machine, self._views, self._rooms, self.now_ms)
         self._head_hlc = loaded.head_hlc
         self._wakes: set[Callable[[], None]] = set()
-        self._posting: dict[tuple[str, bytes], asyncio.Future[Posted]] = {}
+        self._posting: dict[tuple[str, bytes], asyncio.Task[Posted]] = {}
         self._displayed: dict[str, receipts.Displayed] = {}
         self._seats: set[OpenSeat] = set()
         self._started_ms = self.now_ms()
@@ -124,13 +119,24 @@ class Node:
         self._bearers: list[Bearer] = []
         self._mqtt: MqttBearer | None = None
 
-    def _begin_incarnation(self, change: int) -> None:
-        """Continue the last one only if the witness proves it; else draw anew."""
+    def _enrolled(self, stored: RecordBook) -> RecordBook:
+        """What the store and the enrolment say together; the sync machine hears it at start."""
+        book = RecordBook(stored.network)
+        try:
+            for record in [*stored, *self._enrolment]:
+                book.add(record)
+        except RemoteProtocolError as error:
+            raise ConfigError(f"{self._directory / 'enrolment.cbor'}: {error}") from error
+        return book
+
+    def _begin_incarnation(self, change: int) -> bool:
+        """Continue the last one only if the witness proves it; else draw anew (True)."""
         if self._incarnations and self._witness.proves(self._incarnations[-1], change):
-            return
+            return False
         self._incarnations.append(random_bytes(INCARNATION_BYTES))
         self._store.add_incarnation(self._incarnations[-1])
         self._witness.write(self._incarnations[-1], change)
+        return True
 
     def _restore_receipts(self, haves: list[bytes], vector: Any) -> Receipts:
         kept = Receipts()
@@ -158,11 +164,11 @@ class Node:
             self.machine, self._reader, self._head_hlc, self._directory, self.now_ms,
             self._clock.quality,
         )  # fmt: skip
-        self._health.refresh()
         self._driver.start()
-        self._driver.write(lambda store: None)  # folds catch up; nobody waits for them
-        if self._new_records:
-            await self._driver.submit([], self._new_records)
+        await self._unless_failed(self._driver.submit([], self._enrolment))
+        if self.failed.done():
+            raise self.failed.result()
+        self._health.refresh()
         self._driver.resume_waiting()
         self._bearers = self._make_bearers()
         self._driver.bearers = self._bearers
@@ -172,7 +178,7 @@ class Node:
             self._group.create_task(work)
             for work in (
                 self._driver.tick(),
-                self._flush_reads(),
+                self._note_reads(),
                 self._watch_health(),
                 *(bearer.run() for bearer in self._bearers),
             )
@@ -185,6 +191,7 @@ class Node:
         self._ready = False
         for seat in list(self._seats):
             self.log_out(seat)
+        await self._unless_failed(self._flush_reads())
         for task in self._tasks:
             task.cancel()
         if self._group is not None:
@@ -195,6 +202,15 @@ class Node:
         self._reader.close()
         self._store.connection.close()
         self._witness.close()
+
+    async def _unless_failed(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run `work`, but not for ever: a failed disk answers nobody."""
+        task = self._loop.create_task(work)
+        ends: list[asyncio.Future[Any]] = [task, self.failed]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        task.cancel()
 
     def _make_bearers(self) -> list[Bearer]:
         keys = self._directory / "keys"
@@ -287,18 +303,21 @@ class Node:
                     said, said_s = state, time.monotonic()
             await asyncio.sleep(HEALTH_S)
 
-    async def _flush_reads(self) -> None:
+    async def _note_reads(self) -> None:
         while True:
             await asyncio.sleep(READ_FLUSH_S)
-            displayed, self._displayed = self._displayed, {}
-            for room, triples in displayed.items():
-                kind = KINDS[receipts.NAME]
-                for start in range(0, len(triples), receipts.SEQS_MAX // 4):
-                    body = receipts.encode_body(
-                        room, triples[start : start + receipts.SEQS_MAX // 4]
-                    )
-                    draft = Draft(kind.lane, kind.name, kind.lifetime_s, b"", body)
-                    await self._driver.submit([draft], [])
+            await self._flush_reads()
+
+    async def _flush_reads(self) -> None:
+        """One entry per room for what was displayed since the last one."""
+        displayed, self._displayed = self._displayed, {}
+        kind = KINDS[receipts.NAME]
+        for room, triples in displayed.items():
+            for start in range(0, len(triples), receipts.PER_ENTRY_MAX):
+                part = triples[start : start + receipts.PER_ENTRY_MAX]
+                body = receipts.encode_body(room, part)
+                draft = Draft(kind.lane, kind.name, kind.lifetime_s, b"", body)
+                await self._driver.submit([draft], [])
 
     def _covered(self, ranges: list[tuple[LogId, int, int]]) -> None:
         self._driver.write(lambda store: self._folder.covered(ranges))
@@ -404,20 +423,19 @@ class Node:
         self._rooms.check(seat.person, room)
         content = hash32(encode([kind, room, encoded]))
         key = (seat.person.staff_id, message)
-        if key in self._posting:
+        while key in self._posting:  # a commit under way goes on, whoever waits for it
             await asyncio.wait([self._posting[key]])
         kept = self._reader.answer(*key)
         if kept is not None:
             if kept[0] != content:
                 raise taken_id()
             return msgspec.json.decode(kept[1], type=Posted)
-        future: asyncio.Future[Posted] = self._loop.create_future()
-        self._posting[key] = future
-        try:
-            return await self._store_message(seat, kind, room, encoded, key, content, created_ms)
-        finally:
-            del self._posting[key]
-            future.cancel()
+        storing = self._loop.create_task(
+            self._store_message(seat, kind, room, encoded, key, content, created_ms)
+        )
+        self._posting[key] = storing
+        storing.add_done_callback(lambda _: self._posting.pop(key))
+        return await asyncio.shield(storing)
 
     async def _store_message(
         self,

@@ -71,7 +71,7 @@ class Reading:
     def row_holders(self, row: Row) -> list[Holder]:
         """Holders over all copies of a message, each node once."""
         holders = {}
-        for at in row["copies"]:
+        for at in talk.same_places(row):
             for holder in self.holders(*_place(at)):
                 holders[holder.node] = holder
         return list(holders.values())
@@ -85,8 +85,8 @@ class Reading:
         origin = nodes.get(bytes.fromhex(shown["origin"]))
         wards_in = {
             node.ward
-            for copy in row["copies"].values()
-            if (node := nodes.get(bytes.fromhex(copy["origin"])))
+            for at in talk.same_places(row)
+            if (node := nodes.get(bytes.fromhex(row["copies"][at]["origin"])))
         }
         holders = self.row_holders(row)
         others = {h.ward for h in holders if not h.archive} - wards_in
@@ -96,7 +96,9 @@ class Reading:
         members, complete = self._addressees(shown, row["author"])
         author = self._machine.book.staff_by_number.get(row["author"])
         staff = self._machine.book.staff[author] if author else None
+        disputed = author is not None and self._machine.book.has_conflict(author)
         archived = any(holder.archive for holder in holders)
+        others_said = talk.other_texts(row)
         return Message(
             author=row["author"],
             author_name=staff.name if staff else row["author"],
@@ -104,7 +106,7 @@ class Reading:
             message_id=_dashed(row["id"]),
             kind=talk.NAME,
             room=shown["room"],
-            body={"text": shown["text"]},
+            body={"text": shown["text"]} | ({"others": others_said} if others_said else {}),
             created_ms=shown["created"],
             arrived_ms=shown["arrived"],
             late=self._is_late(row, shown),
@@ -116,7 +118,7 @@ class Reading:
             members_n=len(members) if complete else None,
             mine=row["author"] == person.staff_id,
             read_by_me=person.staff_id in readers,
-            trouble=talk.trouble(row),
+            trouble=talk.trouble(row) or ("binding_conflict" if disputed else None),
             sort=found.sort,
             changed=found.changed,
         )
@@ -130,7 +132,7 @@ class Reading:
     def _readers(self, row: Row) -> dict[str, int]:
         """Person -> when, over all copies."""
         readers: dict[str, int] = {}
-        for at in row["copies"]:
+        for at in talk.same_places(row):
             for found in self._views.group(receipts.NAME, at):
                 who, when = found.row["person"], found.row["at"]
                 readers[who] = min(when, readers.get(who, when))

@@ -67,23 +67,24 @@ class Turnstile:
         if staff is None or not self._card_fits(staff, staff_id, code):
             raise _unknown_card()
         tries = self._tries_of(staff_id)
-        left_s = tries.free_at_s - time.monotonic()
-        if left_s > 0:
-            raise _wait(left_s)
         new = not self._book.bindings.get(staff)
         person = self._book.staff[staff]
         if new:
             self._check_new_pin(person, pin, pin_again)
         self._number += 1
         async with self._one_at_a_time:
+            left_s = tries.free_at_s - time.monotonic()
+            if left_s > 0:
+                raise _wait(left_s)
             opened = await asyncio.get_running_loop().run_in_executor(
                 None,
                 partial(
                     open_session, self._book, staff, code, pin, self._origin, self._number, new
                 ),
             )
+            if opened is None:
+                self._count_wrong(tries)
         if opened is None:
-            self._count_wrong(tries)
             raise _wrong_pin(TRIES_FREE - tries.wrong)
         tries.wrong = 0
         return opened, to_person(person)

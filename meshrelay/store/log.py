@@ -15,6 +15,7 @@ from typing import NamedTuple
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import Commit
 from meshrelay.core.vector import Cursor, Line
+from meshrelay.core.verdict import UNKNOWN_KIND
 from meshrelay.store.sqlite import connect, ensure_schema
 
 VERSION = 1
@@ -131,7 +132,7 @@ class LogStore:
                 change = self._change
             self._record_number += 1
             run(
-                "INSERT INTO records VALUES (?,?,?,?,?)",
+                "INSERT OR REPLACE INTO records VALUES (?,?,?,?,?)",
                 (record.id, record.lane, record.raw, change, self._record_number),
             )
 
@@ -235,6 +236,13 @@ class LogReader:
             )
             found += [(number, raw) for number, raw in rows]
         return found
+
+    def unknown(self) -> list[tuple[int, bytes]]:
+        """(entry number, bytes) of entries of a kind that this store's software did not know."""
+        rows = self._connection.execute(
+            "SELECT id, raw FROM entries WHERE state=?", (UNKNOWN_KIND,)
+        )
+        return [(number, raw) for number, raw in rows]
 
     def missing(self) -> list[bytes]:
         """Records for which some stored entry waits."""

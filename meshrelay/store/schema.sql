@@ -25,6 +25,7 @@ CREATE TABLE entries (
 );
 CREATE UNIQUE INDEX entries_by_place ON entries (log, seq);
 CREATE INDEX entries_waiting ON entries (missing) WHERE missing IS NOT NULL;
+CREATE INDEX entries_unknown ON entries (state) WHERE state = 2;
 
 -- One row when an entry arrives and one more when its verdict changes: what folds read.
 CREATE TABLE arrivals (number INTEGER PRIMARY KEY, entry INTEGER NOT NULL, at_ms INTEGER NOT NULL);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import disk_usage
 
 import apsw
 
@@ -42,6 +43,11 @@ def connect(path: Path, *, durable: bool, readonly: bool = False) -> apsw.Connec
     except apsw.NotADBError as error:
         raise ConfigError(f"{path}: is not a database of this program") from error
     except apsw.Error as error:
+        # With no space left for the -shm file SQLite speaks of an I/O error.
+        if isinstance(error, apsw.IOError) and not disk_usage(path.parent).free:
+            raise ConfigError(
+                f"{path}: the disk is full; free some space and start again"
+            ) from error
         raise ConfigError(f"{path}: cannot be opened: {error}") from error
     return connection
 

@@ -105,12 +105,13 @@ class Views:
 
     def touch_range(self, log: str, low: int, high: int) -> None:
         """Rows carried by entries of `log` in (low, high] changed for pages."""
-        self._changed += 1
-        self._run(
-            "UPDATE rows SET changed=? WHERE (kind, key) IN "
-            "(SELECT kind, key FROM carriers WHERE log=? AND seq>? AND seq<=?)",
-            (self._changed, log, low, high),
-        )
+        rows = self._run(
+            "SELECT DISTINCT kind, key FROM carriers WHERE log=? AND seq>? AND seq<=?",
+            (log, low, high),
+        ).fetchall()
+        for row in rows:  # a number each: pages page through changes by number
+            self._changed += 1
+            self._run("UPDATE rows SET changed=? WHERE kind=? AND key=?", (self._changed, *row))
 
     def close(self) -> None:
         self._connection.close()

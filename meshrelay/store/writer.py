@@ -30,12 +30,15 @@ class Work(NamedTuple):
 
 
 class Writer:
-    """Runs works in order. After a disk failure nothing more is written or answered."""
+    """Runs works in order. After a disk failure nothing more is written or answered.
+
+    `after_commit` does what may lag behind and says whether it left something to do.
+    """
 
     def __init__(
         self,
         connection: apsw.Connection,
-        after_commit: Callable[[], None],
+        after_commit: Callable[[], bool],
         failed: Callable[[StoreError], None],
     ) -> None:
         self._connection = connection
@@ -65,16 +68,20 @@ class Writer:
                 self._failed(StoreError("the writer ended"))
 
     def _work(self) -> bool:
-        behind = 0
-        while True:
-            works: list[Work] = []
-            item = self._queue.get()
-            while item is not None:
-                works.append(item)
-                if len(works) >= WORKS_PER_COMMIT_MAX or self._queue.empty():
-                    break
+        behind = 0  # commits since the last fold
+        more = False  # whether a fold left something
+        try:
+            while True:
+                if more and self._queue.empty():
+                    more = self._after_commit()
+                    continue
+                works: list[Work] = []
                 item = self._queue.get()
-            try:
+                while item is not None:
+                    works.append(item)
+                    if len(works) >= WORKS_PER_COMMIT_MAX or self._queue.empty():
+                        break
+                    item = self._queue.get()
                 if works:
                     with transaction(self._connection):
                         for work in works:
@@ -84,10 +91,10 @@ class Writer:
                         work.done()
                 behind += 1
                 if item is None or behind >= COMMITS_PER_FOLD_MAX or self._queue.empty():
-                    self._after_commit()
+                    more = self._after_commit()
                     behind = 0
-            except StoreError as error:
-                self._failed(error)
-                return True
-            if item is None:
-                return True
+                if item is None:
+                    return True
+        except StoreError as error:
+            self._failed(error)
+            return True

@@ -21,6 +21,7 @@ from meshrelay.web.words import WEEKDAYS, age_words, word
 JST = timezone(timedelta(hours=9))
 
 # Word, shape and colour: the shape of each delivery state.
+OTHER_CONTENT = "\n―――\n"
 SHAPES = {"unsent": "◌", "trouble": "▲", "node": "○", "wards": "◐", "archive": "●", "read": "✓"}
 
 
@@ -110,11 +111,15 @@ def segment(text: str) -> str:
 
 
 def text_of(message: Message) -> str | None:
-    """The text to show, None for a kind that this page does not know."""
+    """The text to show, None for a kind that this page does not know.
+
+    Other content that the author signed under the same id stands below it (要確認).
+    """
     text = message.body.get("text")
     if message.kind != "talk" or not isinstance(text, str):
         return None
-    return clean(text, lines=True)
+    others = message.body.get("others", ())
+    return OTHER_CONTENT.join(clean(each, lines=True) for each in (text, *others))
 
 
 def delivery_marks(message: Message, lang: str) -> tuple[Mark, ...]:

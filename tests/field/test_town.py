@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import apsw
@@ -10,6 +11,7 @@ import pytest
 from meshrelay.core.records import SESSION
 from meshrelay.core.verdict import WAITING
 from meshrelay.errors import RefusedError
+from meshrelay.node.office import Posted
 from tests.town import MAYOR, SATO, SUZUKI, TANAKA, build_town, running, until, uuid7
 
 CHAIN = {"01": (), "02": ("01",), "00": ("02",)}
@@ -61,6 +63,8 @@ async def test_the_same_id_with_other_content_needs_a_check(tmp_path: Path) -> N
         assert refused.value.code == "id_taken"
 
         await until(lambda: [m.trouble for m in town.room("01", here)] == ["conflict"])
+        (shown,) = town.room("01", here)
+        assert {shown.body["text"], *shown.body["others"]} == {"死者 3", "死者 8"}
 
 
 async def test_a_repeated_post_gets_the_same_answer_after_a_restart(tmp_path: Path) -> None:
@@ -88,6 +92,55 @@ async def test_a_ward_that_was_down_catches_up_through_a_neighbour(tmp_path: Pat
         await town.start("00")
 
         await until(lambda: town.nodes["00"].status().entries == 30)
+
+
+async def test_a_ward_enrolled_later_brings_the_roster_of_its_day(tmp_path: Path) -> None:
+    async with running(build_town(tmp_path, {"01": (), "02": ("01",)})) as town:
+        machine = town.nodes["02"].machine
+        assert {record.id for record in machine.book} == machine.vector.records.keys()
+        await town.stop("02")
+        await town.start("02")
+
+        restarted = town.nodes["02"].machine
+        assert restarted.vector.digest() == machine.vector.digest()
+        assert len(restarted.book.by_id) == len(machine.book.by_id)
+
+
+async def test_a_post_that_nobody_waits_for_is_stored_once(tmp_path: Path) -> None:
+    async with running(build_town(tmp_path, {"01": ()})) as town:
+        sato = await town.log_in("01", SATO)
+        message_id = uuid7()
+        posts = [
+            asyncio.create_task(town.say("01", sato, "一度だけ", mid=message_id)) for _ in range(5)
+        ]
+        await asyncio.sleep(0)
+        posts[0].cancel()
+        answers = await asyncio.gather(*posts, return_exceptions=True)
+
+        assert len({answer.entry for answer in answers if isinstance(answer, Posted)}) == 1
+        assert town.nodes["01"].status().entries == 1
+        assert not town.nodes["01"].failed.done()
+
+
+async def test_what_was_displayed_just_before_a_stop_is_read(tmp_path: Path) -> None:
+    async with running(build_town(tmp_path, {"01": ()})) as town:
+        sato, mayor = await town.log_in("01", SATO), await town.log_in("01", MAYOR)
+        posted = await town.say("01", sato, "停止の直前")
+        town.nodes["01"].mark_read(mayor, [(posted.author, posted.message_id)])
+        await town.stop("01")
+        await town.start("01")
+
+        sato = await town.log_in("01", SATO)
+        await until(lambda: [m.read_n for m in town.room("01", sato)] == [1])
+
+
+async def test_parallel_guesses_at_a_pin_do_not_escape_the_wait(tmp_path: Path) -> None:
+    async with running(build_town(tmp_path, {"01": ()})) as town:
+        guesses = [town.nodes["01"].log_in(SATO.staff_id, SATO.code, f"{n:06}") for n in range(12)]
+        answers = await asyncio.gather(*guesses, return_exceptions=True)
+        codes = [answer.code for answer in answers if isinstance(answer, RefusedError)]
+
+        assert sorted(codes) == ["wait"] * 7 + ["wrong_pin"] * 5
 
 
 async def test_a_verdict_that_a_crash_left_waiting_is_judged_at_the_next_start(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from meshrelay.core import accept, sync
 from meshrelay.core.entry import Entry
 from meshrelay.core.events import Effect, Now
-from meshrelay.core.link import LONG_AGO_MS, LinkState
+from meshrelay.core.link import LONG_AGO, LinkState
 from tests.sim.world import Plant
 
 
@@ -25,7 +25,7 @@ class ContinuesIncarnation(Plant):
 
 class _NoPeriodicHello(sync.Machine):
     def _hello(self, link: LinkState, now: Now) -> Iterator[Effect]:
-        if now.mono_ms - link.hello_ms >= LONG_AGO_MS:
+        if now.mono_ms - link.hello_ms >= LONG_AGO:
             yield from super()._hello(link, now)
 
 

@@ -44,7 +44,9 @@ export function iso(ms) {
 
 export function textOf(message) {
   const text = message.body.text;
-  return message.kind === "talk" && typeof text === "string" ? clean(text, true) : null;
+  if (message.kind !== "talk" || typeof text !== "string") return null;
+  // Other content that the author signed under the same id stands below it.
+  return [text].concat(message.body.others || []).map((each) => clean(each, true)).join("\n―――\n");
 }
 
 // desk.md's table: place and people are two facts.

@@ -234,15 +234,16 @@ def test_a_statement_says_at_most_its_newest_lines_and_fits_a_frame() -> None:
     assert len(encode_frame(Haves([full.raw]))) <= FRAME_BYTES_MAX
 
 
-GOOD: list[Any] = [HQ.public, DAY, [], 1, b"d" * 16, 0, [], PT_MS, NO_NONCE, {}]
+GOOD: list[Any] = [HQ.public, DAY, 1, [], 1, b"d" * 16, 0, [], PT_MS, NO_NONCE, {}]
 
 
 @pytest.mark.parametrize(
     ("at", "value"),
     [
-        (0, b"k"), (1, b"i"), (2, [b"short"]), (2, [DAY] * (PAST_MAX + 1)), (3, -1), (4, b"d" * 15),
-        (5, True), (6, [[1]]), (6, None), (7, 1 << 48), (8, b"n"), (9, []), (9, {64: 1}),
-        (9, {-1: 1}), (9, {1: "x" * 41}), (9, {1: [0] * 9}), (9, {1: [-1]}), (9, {1: b"raw"}),
+        (0, b"k"), (1, b"i"), (2, -1), (3, [b"short"]), (3, [DAY] * (PAST_MAX + 1)), (4, -1),
+        (5, b"d" * 15), (6, True), (7, [[1]]), (7, None), (8, 1 << 48), (9, b"n"), (10, []),
+        (10, {64: 1}), (10, {-1: 1}), (10, {1: "x" * 41}), (10, {1: [0] * 9}), (10, {1: [-1]}),
+        (10, {1: b"raw"}),
     ],
 )  # fmt: skip
 def test_a_field_outside_its_limit_is_malformed(at: int, value: Any) -> None:
@@ -258,3 +259,39 @@ def test_elements_of_a_later_version_are_ignored() -> None:
 
     check_have(later, NETWORK)
     assert later.change == 1
+
+
+def test_after_any_number_of_restarts_the_old_words_end() -> None:
+    """An archive that drew more incarnations than a HAVE can name covers what it states now."""
+    ours, receipts = Vector(), Receipts()
+    chain = [bytes([n]) * 8 for n in range(1, PAST_MAX + 5)]
+    ours.advance(log_of(KITA), 5, b"5" * 32)
+    for number in (1, len(chain)):
+        have = make_have(
+            HQ,
+            NETWORK,
+            ours,
+            chain[number - 1],
+            chain[: number - 1],
+            0,
+            PT_MS + number,
+            NO_NONCE,
+            {},
+        )
+        receipts.take(read_have(have.raw), ours)
+        ours.advance(log_of(KITA), 50, b"6" * 32)
+
+    assert receipts.covered(HQ.public, log_of(KITA)) == 50
+
+
+def test_what_the_holder_lost_is_told_as_moved_back() -> None:
+    full, restored, receipts = Vector(), Vector(), Receipts()
+    full.advance(log_of(KITA), 50, b"6" * 32)
+    restored.advance(log_of(KITA), 5, b"5" * 32)
+    receipts.take(make_have(HQ, NETWORK, full, DAY, [], 0, PT_MS, NO_NONCE, {}), full)
+    receipts.moved.clear()
+    receipts.take(
+        make_have(HQ, NETWORK, restored, b"restored", [DAY], 0, PT_MS, NO_NONCE, {}), full
+    )
+
+    assert receipts.moved == [(log_of(KITA), 0, 50)]
