@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import math
 import secrets
 import ssl
 import time
@@ -260,30 +259,39 @@ class MqttBearer:
 
     async def run(self) -> None:
         backoff = Backoff(RECONNECT_BASE_S, RECONNECT_CAP_S)
-        since_s = math.inf
         while True:
-            reason = "stopping"
+            # In a task of its own: a group that fails while it is cancelled swallows the cancel.
+            since_s = time.monotonic()
+            connection = asyncio.ensure_future(self._connect())
             try:
-                self._session += 1
-                async with self._client().connection() as client:
-                    since_s = time.monotonic()
-                    await self._converse(client)
-            except* MqttConnectError as group:
-                self._refused(group)
-                reason = "broker lost"
-            except* (aiomqtt.MqttError, BearerError, OSError) as group:
-                self._failed(group)
-                reason = "broker lost"
+                await asyncio.wait([connection])
             finally:
-                self._queue.clear()
-                self._contacts.lost(reason)
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():  # it may end together with a lost broker
-                raise asyncio.CancelledError
-            if time.monotonic() - since_s > STEADY_S:
+                if not connection.done():
+                    connection.cancel()
+                    await asyncio.wait([connection])
+            if connection.result() and time.monotonic() - since_s > STEADY_S:
                 backoff.reset()
-                since_s = math.inf
             await asyncio.sleep(backoff.next_s())
+
+    async def _connect(self) -> bool:
+        """One connection, from CONNECT to its end; True if the broker took us in."""
+        taken_in = False
+        reason = "stopping"
+        try:
+            self._session += 1
+            async with self._client().connection() as client:
+                taken_in = True
+                await self._converse(client)
+        except* MqttConnectError as group:
+            self._refused(group)
+            reason = "broker lost"
+        except* (aiomqtt.MqttError, BearerError, OSError) as group:
+            self._failed(group)
+            reason = "broker lost"
+        finally:
+            self._queue.clear()
+            self._contacts.lost(reason)
+        return taken_in
 
     def _client(self) -> AckingClient:
         five = self._protocol is aiomqtt.ProtocolVersion.V5
