@@ -129,6 +129,14 @@ class Following:
             if logs:
                 yield from self.follow_on(link, logs, now)
 
+    def repeat_once(self, link: LinkState, now: Now) -> Iterator[Effect]:
+        """On a lossy link, say once more what we follow: the first WANT may have come too soon."""
+        if link.repeat_ms is not None and now.mono_ms >= link.repeat_ms:
+            link.repeat_ms = None
+            logs = [(log, self._state.acceptor.taken(log) + 1) for log in link.leases]
+            if logs:
+                yield from self.want(link, logs, [], now)
+
     def expire_leases(self, link: LinkState, now: Now) -> Iterator[Effect]:
         """Leases that moved nothing: another announcer, the same again, or give up."""
         if not link.owed:

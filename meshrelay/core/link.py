@@ -69,6 +69,7 @@ class LinkState:
         self.standing: dict[LogId, int] = {}
         self._ready: tuple[dict[LogId, None], ...] = tuple({} for _ in LANES)
         self.credit = 0
+        self.repeat_ms = now_ms + SILENT_MS if lossy else None
         self.reading = False
 
     # Sending

@@ -44,10 +44,10 @@ class Statements:
         self._to_pass: list[tuple[Have, int | None, bool]] = []
         self._passed_ms = 0
 
-    def greet(self, link: LinkState) -> Iterator[Effect]:
-        """A new link gets every HAVE that is still the newest word on something."""
+    def greet(self, link: LinkState, now: Now) -> Iterator[Effect]:
+        """A new link gets our own word and every HAVE that is still the newest on something."""
         kept = [have.raw for have in self._state.receipts.kept() if have.signer != link.peer]
-        for raws in batches(kept):
+        for raws in batches([self._make(NO_NONCE, now).raw, *kept]):
             yield send(link, Haves(raws))
 
     def answer(self, link: LinkState, nonce: bytes, now: Now) -> Iterator[Effect]:

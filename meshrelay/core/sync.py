@@ -70,6 +70,8 @@ from meshrelay.errors import (
 
 HELLO_MS = 30_000
 HELLO_GAP_MS = 1_000
+# On a datagram link one side is up first; what it says then is lost on the other.
+HELLO_UNHEARD_MS = 3_000
 # A greeting is answered by one of ours only when ours is older than any round trip.
 HELLO_ANSWER_MS = 10_000
 ALL_LINES_MS = 600_000
@@ -154,7 +156,7 @@ class Machine:
         )
         self.links[event.link] = link
         yield from self._hello(link, now)
-        yield from self.statements.greet(link)
+        yield from self.statements.greet(link, now)
 
     def _link_down(self, link_id: int, now: Now) -> Iterator[Effect]:
         link = self.links.pop(link_id, None)
@@ -436,13 +438,15 @@ class Machine:
     # Time
 
     def hello_due(self, link: LinkState, now: Now) -> bool:
-        """Every 30 s, so that whatever was lost is noticed."""
-        return now.mono_ms - link.hello_ms >= HELLO_MS
+        """Every 30 s, so that whatever was lost is noticed; sooner until a lossy link answers."""
+        unheard = link.lossy and link.theirs is None
+        return now.mono_ms - link.hello_ms >= (HELLO_UNHEARD_MS if unheard else HELLO_MS)
 
     def _tick(self, now: Now) -> Iterator[Effect]:
         for link in list(self.links.values()):
             if self.hello_due(link, now):
                 yield from self._hello(link, now)
+            yield from self.following.repeat_once(link, now)
             yield from self.following.expire_leases(link, now)
             yield from self._settle(link)
         yield from self.following.ask_again(now)
