@@ -34,6 +34,11 @@ def command(
     return sub
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 record`, `2 records`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def say(args: argparse.Namespace, result: Mapping[str, Any], lines: Sequence[str]) -> None:
     """Print the answer once, in the form that was asked for."""
     if args.json:

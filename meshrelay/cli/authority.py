@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meshrelay.cli import files, x509
+from meshrelay.cli.places import check_network_dir
 from meshrelay.core.codec import decode, encode
 from meshrelay.core.records import (
     ISSUER,
@@ -132,6 +133,7 @@ def load(directory: Path) -> Authority:
     Raises:
         ConfigError: it is not one, or a file in it is damaged.
     """
+    check_network_dir(directory)
     path = directory / "records.cbor"
     records = unpack_records(files.read(path, "the network's records"), str(path))
     book = book_of(records, str(path))
@@ -163,7 +165,7 @@ def pack_records(records: list[Record]) -> bytes:
     return encode([record.raw for record in records])
 
 
-def unpack_records(data: bytes, where: str) -> list[Record]:
+def unpack_records(data: bytes, where: str, expected: str = "a file of records") -> list[Record]:
     """What `pack_records` made; parsed, not verified.
 
     Raises:
@@ -172,10 +174,10 @@ def unpack_records(data: bytes, where: str) -> list[Record]:
     try:
         raws = decode(data, files.FILE_BYTES_MAX)
         if not isinstance(raws, list) or not all(isinstance(raw, bytes) for raw in raws):
-            raise ConfigError(f"{where}: expected a list of records")
+            raise ConfigError(f"{where}: expected {expected}")
         return [read_record(raw) for raw in raws]
     except RemoteProtocolError as error:
-        raise ConfigError(f"{where}: expected a list of records: {error}") from error
+        raise ConfigError(f"{where}: expected {expected}") from error
 
 
 def book_of(records: list[Record], where: str) -> RecordBook:
@@ -192,10 +194,12 @@ def book_of(records: list[Record], where: str) -> RecordBook:
         for record in records:
             book.add(record)
     except RemoteProtocolError as error:
-        raise ConfigError(f"{where}: a record does not verify: {error}") from error
+        raise ConfigError(
+            f"{where}: a record in it does not verify; it is damaged or was altered"
+        ) from error
     missing = sum(record.id not in book for record in records)
     if missing:
-        raise ConfigError(f"{where}: {missing} records lack the record they depend on")
+        raise ConfigError(f"{where}: records that others depend on are missing ({missing})")
     return book
 
 

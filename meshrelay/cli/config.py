@@ -7,7 +7,9 @@ from pathlib import Path
 
 from meshrelay.cli import answer
 
-_ABOUT = """Read a node's configuration and keys as `node run` would, and start nothing."""
+_ABOUT = """Read a node's configuration and keys as `node run` would, and start nothing.
+
+Exit 0 when the node could start now; else 2 and what to do next."""
 _EXAMPLE = "  meshrelay config check /var/lib/meshrelay"
 
 
@@ -19,18 +21,13 @@ def register(groups: answer.Groups) -> None:
 
 
 def run_check(args: argparse.Namespace) -> int:
-    from meshrelay.cli.keyfiles import check_key_files
-    from meshrelay.node.config import load
-    from meshrelay.node.identity import load_keys
+    from meshrelay.cli.keyfiles import read_node_dir
 
+    config, _ = read_node_dir(args.directory)
     path = args.directory / "node.toml"
-    config = load(path)
-    check_key_files(args.directory)
-    if (args.directory / "enrolment.cbor").exists():
-        load_keys(args.directory)
     answer.say(
         args,
         {"file": str(path), "ok": True, "name": config.node.name, "ward": config.node.ward},
-        [f"{path}: good ({config.node.name}, ward {config.node.ward or 'not enrolled yet'})"],
+        [f"{path}: good ({config.node.name}, ward {config.node.ward})"],
     )
     return 0

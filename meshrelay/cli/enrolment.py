@@ -69,7 +69,9 @@ def read_request(data: bytes, where: str) -> Request:
         node, cose = outer
         fields = decode(verify1(cose, node, _AAD), REQUEST_BYTES_MAX)
     except RemoteProtocolError as error:
-        raise ConfigError(f"{where}: not a node's request, or it was altered: {error}") from error
+        raise ConfigError(
+            f"{where}: not a file made by `meshrelay node request`, or it was altered"
+        ) from error
     if not (
         isinstance(fields, list)
         and len(fields) == 3
@@ -165,7 +167,9 @@ def read_answer(data: bytes, where: str, node: bytes, tls_key_pem: bytes, box: b
             raise ConfigError(f"{where}: expected a file made by `meshrelay issuer sign`")
         records = [read_record(raw) for raw in fields[3]]
     except RemoteProtocolError as error:
-        raise ConfigError(f"{where}: not an issuer's answer: {error}") from error
+        raise ConfigError(
+            f"{where}: not a file made by `meshrelay issuer sign`, or it was altered"
+        ) from error
     book = book_of(records, where)
     ward, ca, certificate = fields[:3]
     mine = book.nodes.get(node)

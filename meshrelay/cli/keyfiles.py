@@ -1,14 +1,48 @@
-"""A look at a node's secret files before a run. Apart, so that a node needs no X.509 code."""
+"""What must be right in a node's directory before a run. A node needs no X.509 code for it."""
 
 from __future__ import annotations
 
 import stat
 from pathlib import Path
 
-from meshrelay.errors import ConfigError
+from meshrelay.bearers import tls
+from meshrelay.cli.places import check_node_dir
+from meshrelay.core.records import RecordBook
+from meshrelay.errors import ConfigError, RemoteProtocolError
+from meshrelay.node.config import Config, load
+from meshrelay.node.identity import Keys, load_keys
+from meshrelay.node.witness import is_tmpfs
 
 SECRET_FILES = ("node.key", "tls.key", "box.key")
 _LOOSE = stat.S_IRWXG | stat.S_IRWXO
+
+
+def read_node_dir(directory: Path) -> tuple[Config, Keys]:
+    """Configuration and keys of a node that may run: `config check` and `node run` share it.
+
+    Raises:
+        ConfigError: what must be mended first, and how.
+    """
+    check_node_dir(directory)
+    config = load(directory / "node.toml")
+    check_key_files(directory)
+    keys = load_keys(directory)
+    book = RecordBook(keys.network)
+    try:
+        for record in keys.records:
+            book.add(record)
+    except RemoteProtocolError as error:
+        raise ConfigError(
+            f"{directory / 'enrolment.cbor'}: a record in it does not verify; enrol again"
+        ) from error
+    files = directory / "keys"
+    tls.contexts(files / "tls.key", files / "tls.crt", files / "ca.crt")
+    if not is_tmpfs(Path(config.witness.dir)):
+        raise ConfigError(
+            f"{directory / 'node.toml'}: key witness.dir: {config.witness.dir} is not a "
+            "directory on a tmpfs; expected one, such as /dev/shm"
+        )
+    return config, keys
 
 
 def check_key_files(directory: Path) -> None:

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from meshrelay.cli import config, issuer, network, node, records, staff, status
+from meshrelay.cli import broker, config, issuer, network, node, records, staff, status
 from meshrelay.cli.demo import command as demo
 from meshrelay.errors import ConfigError, MeshRelayError, RefusedError
 
@@ -27,6 +27,8 @@ a real network, in this order:
   meshrelay node enrol DIR answer.cbor
   meshrelay staff import NETDIR staff.csv -o cards
   meshrelay records import DIR cards/records.cbor
+  meshrelay broker make NETDIR --host broker.example -o broker    (if you have a WAN)
+  meshrelay config check DIR
   meshrelay node run DIR
   meshrelay status http://127.0.0.1:8101
 
@@ -43,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     groups = top.add_subparsers(metavar="COMMAND", required=True)
-    for group in (network, node, issuer, staff, records, status, config, demo):
+    for group in (network, node, issuer, staff, records, broker, status, config, demo):
         group.register(groups)
     return top
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from meshrelay.cli import answer
-from meshrelay.errors import ConfigError
+from meshrelay.cli.places import check_node_dir
 
 _REQUEST_ABOUT = """Make a new node directory: its keys, its configuration and its request.
 
@@ -53,7 +53,11 @@ def run_request(args: argparse.Namespace) -> int:
     answer.say(
         args,
         {"directory": str(args.directory), "request": str(path), "words": words},
-        [f"request: {path}", f"six words: {words}"],
+        [
+            f"request: {path}",
+            f"six words: {words}",
+            f"next, where the network is: meshrelay issuer sign NETDIR {path.name} --ward NN -o FILE",
+        ],
     )
     return 0
 
@@ -62,6 +66,7 @@ def run_enrol(args: argparse.Namespace) -> int:
     from meshrelay.cli.enrolment import read_answer_file
     from meshrelay.cli.nodedir import enrol_node_dir
 
+    check_node_dir(args.directory)
     taken = enrol_node_dir(args.directory, read_answer_file(args.answer), str(args.answer))
     issuer = next(iter(taken.book.issuers.values()))
     network = taken.book.network.hex()
@@ -76,7 +81,7 @@ def run_enrol(args: argparse.Namespace) -> int:
         },
         [
             f"enrolled in {issuer.network_name}{' (drill)' if issuer.drill else ''}",
-            f"network {network}, ward {taken.ward}, {len(taken.records)} records",
+            f"network {network}, ward {taken.ward}, {answer.count(len(taken.records), 'record')}",
         ],
     )
     return 0
@@ -85,6 +90,5 @@ def run_enrol(args: argparse.Namespace) -> int:
 def run_node(args: argparse.Namespace) -> int:
     from meshrelay.cli.serve import serve_node
 
-    if not args.directory.is_dir():
-        raise ConfigError(f"{args.directory} is not there; make it with `node request`")
+    check_node_dir(args.directory)
     return serve_node(args.directory)

@@ -15,9 +15,15 @@ from meshrelay.cli.authority import (
 )
 from meshrelay.cli.enrolment import Answer, make_request, read_answer
 from meshrelay.cli.node_toml import NodeToml, with_ward
+from meshrelay.cli.places import check_node_dir
 from meshrelay.core.signing import KEY_BYTES, Signer
 from meshrelay.errors import ConfigError
+from meshrelay.node.config import load
 from meshrelay.node.identity import box_public
+
+
+ENROLLED = "what `meshrelay node enrol` wrote; enrol again"
+ISSUED = "the records.cbor that `meshrelay staff import` wrote"
 
 
 def make_node_dir(directory: Path, settings: NodeToml) -> bytes:
@@ -52,6 +58,7 @@ def enrol_node_dir(directory: Path, data: bytes, where: str) -> Answer:
     tls_key = files.read(keys / "tls.key", "the node's TLS key")
     taken = read_answer(data, where, node, tls_key, box)
     toml = directory / "node.toml"
+    load(toml)
     text = files.read(toml, "the node's configuration").decode("utf-8")
     files.replace(keys / "ca.crt", taken.ca)
     files.replace(keys / "tls.crt", taken.certificate)
@@ -66,10 +73,13 @@ def import_records(directory: Path, path: Path) -> tuple[int, int]:
     Raises:
         ConfigError: they are of another network, or do not verify; nothing was changed.
     """
+    check_node_dir(directory)
     target = directory / "enrolment.cbor"
-    old = unpack_records(files.read(target, "an enrolled node"), str(target))
+    if not target.exists():
+        raise ConfigError(f"{directory} is not enrolled yet; run `meshrelay node enrol` first")
+    old = unpack_records(files.read(target, "an enrolled node"), str(target), ENROLLED)
     network = book_of(old, str(target)).network
-    new = unpack_records(files.read(path, "a file made by `staff import`"), str(path))
+    new = unpack_records(files.read(path, ISSUED), str(path), ISSUED)
     if book_of(new, str(path)).network != network:
         raise ConfigError(f"{path}: these records are of another network")
     known = {record.id for record in old}

@@ -28,6 +28,9 @@ def run_import(args: argparse.Namespace) -> int:
     answer.say(
         args,
         {"added": added, "known": known},
-        [f"{added} records added, {known} were there already"],
+        [
+            f"{answer.count(added, 'record')} added, {known} already there",
+            "restart the node so that it takes them in: sudo systemctl restart meshrelay",
+        ],
     )
     return 0

@@ -63,7 +63,7 @@ def read_roster(path: Path, wards: set[str]) -> list[RosterRow]:
                 continue
             line = rows.line_num
             values = dict(zip(heading, (cell.strip() for cell in cells), strict=False))
-            problem = _problem(values, len(cells) - len(heading), wards, seen)
+            problem = _problem(values, len(heading), len(cells) - len(heading), wards, seen)
             if problem:
                 bad.append(f"{path}:{line}: {problem}")
                 continue
@@ -101,10 +101,10 @@ def _check_heading(path: Path, heading: list[str]) -> None:
 
 
 def _problem(
-    values: dict[str, str], surplus: int, wards: set[str], seen: dict[str, int]
+    values: dict[str, str], headings: int, surplus: int, wards: set[str], seen: dict[str, int]
 ) -> str | None:
     if surplus:
-        return "expected as many cells as headings"
+        return f"expected {headings} cells, as in the headings; found {headings + surplus}"
     staff_id = values["staff_id"]
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,30}", staff_id):
         return "staff_id: expected 1 to 30 ASCII letters, digits, - or _"

@@ -19,15 +19,17 @@ from typing import Any
 
 import ifaddr
 
-from meshrelay.cli.keyfiles import check_key_files
+from meshrelay.cli.keyfiles import read_node_dir
 from meshrelay.errors import ConfigError, StoreError
 from meshrelay.monitor.pages import routes
-from meshrelay.node.config import Config, address, load
-from meshrelay.node.identity import Keys, load_keys
+from meshrelay.node.config import Config, address
+from meshrelay.node.identity import Keys
 from meshrelay.node.node import Node
 from meshrelay.web.server import create_app, serve
 
 EVERYWHERE = ("0.0.0.0", "::", "")
+
+log = logging.getLogger("meshrelay.cli")
 
 
 def serve_node(directory: Path) -> int:
@@ -42,9 +44,7 @@ def serve_node(directory: Path) -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    config = load(directory / "node.toml")
-    check_key_files(directory)
-    keys = load_keys(directory)
+    config, keys = read_node_dir(directory)
     with _only_one(directory):
         asyncio.run(_run(directory, config, keys))
     return 0
@@ -75,6 +75,7 @@ async def _run(directory: Path, config: Config, keys: Keys) -> None:
     async with Node(directory, config, keys) as node:
         app = create_app(node, hosts=web_hosts(config), extra=routes(node))
         async with serve(app, host, port):
+            log.info("staff page http://%s", _page_host(host, port))
             stopping = loop.create_task(stop.wait())
             ends: list[asyncio.Future[Any]] = [stopping, node.failed]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -91,6 +92,14 @@ def web_hosts(config: Config) -> list[str]:
     host, port = address(config.web.listen)
     names = {"localhost", host} if host not in EVERYWHERE else {"localhost", *_own_addresses()}
     return sorted(f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names)
+
+
+def _page_host(host: str, port: int) -> str:
+    """The address to type: where the page listens, or this machine's first own one."""
+    if host in EVERYWHERE:
+        own = sorted(name for name in _own_addresses() if ":" not in name)
+        host = next((name for name in own if not name.startswith("127.")), "127.0.0.1")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _own_addresses() -> set[str]:

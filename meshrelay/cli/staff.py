@@ -49,7 +49,9 @@ def run_import(args: argparse.Namespace) -> int:
         answer.say(
             args,
             {"issued": 0, "unchanged": len(rows), "records": None, "cards": None},
-            [f"nothing to do: all {len(rows)} people have their cards"],
+            [
+                f"nothing to do: {answer.count(len(rows), 'person', 'people')} listed, all with cards"
+            ],
         )
         return 0
     files.make_directory(args.output)
@@ -72,7 +74,8 @@ def run_import(args: argparse.Namespace) -> int:
             "cards": str(args.output / "cards.csv"),
         },
         [
-            f"{len(new)} cards issued, {len(rows) - len(new)} people unchanged",
+            f"{answer.count(len(new), 'card')} issued, "
+            f"{answer.count(len(rows) - len(new), 'person', 'people')} unchanged",
             f"secret, print and delete: {args.output / 'cards.csv'}",
             f"next, at one node: meshrelay records import DIR {args.output / 'records.cbor'}",
         ],
@@ -102,7 +105,8 @@ def _new_people(network: Authority, rows: list[RosterRow], path: Path) -> list[R
         ):
             changed.append(
                 f"{path}:{row.line}: {row.staff_id} has a card with other data; "
-                "changing an issued credential is not possible yet"
+                "changing an issued card is not built yet. Either leave "
+                "the row as it was, or give the person a new staff number"
             )
     if changed:
         raise ConfigError("nothing was imported; bad rows:\n" + "\n".join(changed))

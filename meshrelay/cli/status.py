@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from meshrelay.cli import answer
-from meshrelay.errors import BearerError, RefusedError
+from meshrelay.errors import BearerError, ConfigError, RefusedError
 
 if TYPE_CHECKING:
     from meshrelay.node.office import NodeWord, Status
@@ -33,9 +34,13 @@ def run_status(args: argparse.Namespace) -> int:
 
     from meshrelay.web.client import fetch_status
 
+    _check_url(args.url)
     try:
         status = asyncio.run(fetch_status(args.url))
     except BearerError as error:
+        # A path that failed has its cause; an answer that is none of ours has none or this one.
+        if error.__cause__ is None or isinstance(error.__cause__, msgspec.DecodeError):
+            raise _stranger(args.url) from error
         raise RefusedError(
             "unreachable",
             "機器が応答しません。",
@@ -43,8 +48,35 @@ def run_status(args: argparse.Namespace) -> int:
             "",
             "",
         ) from error
+    except RefusedError as error:
+        if error.code == "unknown":  # an error page in JSON that is no problem document of ours
+            raise _stranger(args.url) from error
+        raise
     answer.say(args, msgspec.to_builtins(status), _lines(status))
     return 0 if status.ready else 1
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if good:
+        return
+    if "://" not in url:
+        raise ConfigError(f"{url}: write http:// in front: meshrelay status http://{url}")
+    raise ConfigError(f"{url}: expected an address such as {URL_DEFAULT}")
+
+
+def _stranger(url: str) -> RefusedError:
+    return RefusedError(
+        "not_a_node",
+        "meshrelay の機器ではないものが応答しました。",
+        f"{url} answers, but it is not a meshrelay node; check the address and the port.",
+        "",
+        "",
+    )
 
 
 def _lines(status: Status) -> list[str]:
@@ -52,7 +84,9 @@ def _lines(status: Status) -> list[str]:
     lines = [
         f"{status.node.name} (ward {status.node.ward}) of {status.network.name}{drill}",
         f"  {'ready' if status.ready else 'NOT READY'}, version {status.version}, "
-        f"{status.messages} messages, {status.entries} entries, {status.records} records",
+        f"{answer.count(status.messages, 'message')}, "
+        f"{answer.count(status.entries, 'entry', 'entries')}, "
+        f"{answer.count(status.records, 'record')}",
     ]
     lines += [f"  trouble: {sentence}" for sentence in status.trouble]
     lines += [f"  bearer {name}: {word}" for name, word in sorted(status.bearers.items())]
@@ -74,5 +108,9 @@ def _word(word: NodeWord, now_ms: int) -> str:
         for lane in word.lanes
         if lane.stated is not None and lane.archived is not None
     ]
-    behind = f"{sum(missing)} entries not in the archive" if missing else "archive unknown"
+    behind = (
+        f"{answer.count(sum(missing), 'entry', 'entries')} not in the archive"
+        if missing
+        else "archive unknown"
+    )
     return f"{word.node.name}: stated {age_s} s ago by {word.path or 'unknown path'}, {behind}"

@@ -193,6 +193,13 @@ class Following:
             if own:
                 yield from self.follow_on(other, own, now)
 
+    def contact(self, link: LinkState, now: Now) -> Iterator[Effect]:
+        """A peer answered its first HELLO: contact ends every back-off."""
+        for record, (_, interval) in self.missing.items():
+            self.missing[record] = (now.mono_ms + MISSING_MS, min(interval, MISSING_MS))
+        if self.missing:
+            yield from self.want(link, [], list(self.missing)[:RECORD_IDS_MAX], now)
+
     def ask_again(self, now: Now) -> Iterator[Effect]:
         """Missing records are asked of one link after the other, at growing intervals."""
         due = [record for record, (at, _) in self.missing.items() if at <= now.mono_ms]
@@ -205,7 +212,8 @@ class Following:
             interval = min(self.missing[record][1] * 2, MISSING_MS_MAX)
             self.missing[record] = (now.mono_ms + interval, interval)
             ids.append(record)
-        links = list(self._state.links.values())
+        quiet_ms = now.mono_ms - MISSING_MS  # a link that is bringing records is not asked twice
+        links = [link for link in self._state.links.values() if link.records_ms < quiet_ms]
         if ids and links:
             self._turn += 1
             yield from self.want(links[self._turn % len(links)], [], ids, now)

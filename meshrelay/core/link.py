@@ -55,6 +55,7 @@ class LinkState:
         self.all_lines_ms = now_ms - LONG_AGO
         self.have_ms = now_ms - LONG_AGO
         self.heard_ms = now_ms
+        self.records_ms = now_ms - LONG_AGO
         # What they announced and we do not hold; the cursor may move to `mark` when empty.
         self.owed: dict[LogId, int] = {}
         self.owed_records: set[bytes] = set()

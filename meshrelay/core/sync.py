@@ -228,6 +228,7 @@ class Machine:
         else:
             yield from self._tell_lines(link, hello.cursor, now)
         if first:
+            yield from self.following.contact(link, now)
             yield from self.following.follow_here(link, now)
 
     def _tell_lines(self, link: LinkState, cursor: Cursor, now: Now) -> Iterator[Effect]:
@@ -339,6 +340,7 @@ class Machine:
 
     def _records_received(self, link: LinkState, raws: list[bytes], now: Now) -> Iterator[Effect]:
         new: list[Record] = []
+        link.records_ms = now.mono_ms
         try:
             for raw in raws:
                 try:

@@ -81,6 +81,7 @@ class Drawing:
             tiles=tiles,
             unplaced=unplaced,
             headline=plain(words.headline(view, lang), limit=400),
+            alone=len(status.words) > 1 and not status.links,
             age_mark=_AGE_MARK,
             lanes=LANES,
             states=tuple(State),

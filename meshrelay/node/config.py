@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,14 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     clock: ClockSection = msgspec.field(default_factory=ClockSection)
 
 
+_WORDS = {
+    "str": "text in quotes",
+    "bool": "true or false",
+    "array": 'a list such as ["..."]',
+    "object": "a section such as [node]",
+}
+
+
 def load(path: Path) -> Config:
     """Read and check a node.toml.
 
@@ -62,15 +72,23 @@ def load(path: Path) -> Config:
         ConfigError: naming the file, the key and what was expected.
     """
     try:
-        data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        raw = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from error
+    try:
+        # As tomllib.load does: bytes, so that a text file's line ends arrive as they are.
+        data: dict[str, Any] = tomllib.loads(raw.decode("utf-8").replace("\r\n", "\n"))
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}:{line}: is not TOML: expected UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"at line (\d+)", str(error))
+        line = int(where[1]) if where else raw.rstrip().count(b"\n") + 1
+        raise ConfigError(f"{path}:{line}: is not TOML: {error}") from error
     try:
         config = msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_say(str(error))}") from error
+        raise ConfigError(f"{path}: {_say(str(error), data)}") from error
     for key, value in (("web.listen", config.web.listen), ("lan.listen", config.lan.listen)):
         if value:
             _checked(path, key, value)
@@ -98,7 +116,44 @@ def _checked(path: Path, key: str, value: str) -> None:
         ) from None
 
 
-def _say(error: str) -> str:
+def _say(error: str, data: dict[str, Any]) -> str:
+    """msgspec's sentence in the words of whoever edits the file."""
     text, _, where = error.partition(" - at `$")
-    key = where.rstrip("`").lstrip(".")
-    return f"key {key}: {text}" if key else text
+    path = re.findall(r"[^.\[\]]+", where.rstrip("`"))
+    unknown = re.search(r"unknown field `(.*)`", text)
+    if unknown:
+        return _unknown([*path, unknown[1]])
+    wanted = re.match(r"Expected `(\w+)`", text)
+    key = ".".join(word for word in path if not word.isdigit())
+    if not wanted or wanted[1] not in _WORDS:
+        return f"key {key}: {text}"
+    return f"key {key}: expected {_WORDS[wanted[1]]}, found {_found(data, path)}"
+
+
+def _unknown(path: list[str]) -> str:
+    sections = {section.name: section.type for section in msgspec.structs.fields(Config)}
+    *section, name = path
+    known = (
+        [field.name for field in msgspec.structs.fields(sections[section[0]])]
+        if section
+        else list(sections)
+    )
+    near = difflib.get_close_matches(name, known, 1)
+    hint = (
+        f"did you mean {'.'.join([*section, near[0]])}?"
+        if near
+        else "known here: " + ", ".join(known)
+    )
+    return f"key {'.'.join(path)}: no such {'key' if section else 'section'}; {hint}"
+
+
+def _found(data: Any, path: list[str]) -> str:
+    for word in path:
+        data = data[int(word) if isinstance(data, list) else word]
+    if isinstance(data, bool):
+        return "true" if data else "false"
+    if isinstance(data, dict):
+        return "a section"
+    if isinstance(data, list):
+        return "a list"
+    return f"the text {data!r}" if isinstance(data, str) else f"{data} without quotes"

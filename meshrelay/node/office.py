@@ -246,7 +246,8 @@ class Office(Protocol):
         Raises:
             RefusedError: codes `unknown_card`, `wrong_pin`, `wait` (too many tries, the
                 sentence names the seconds), `choose_pin` (first use of this card: call
-                again with `pin_again` equal to `pin`), `pin_mismatch`, `pin_too_short`.
+                again with `pin_again` equal to `pin`), `pin_mismatch`, `pin_too_short`,
+                `pin_too_simple`.
         """
 
     def log_out(self, seat: Seat) -> None: ...

@@ -23,6 +23,7 @@ WAIT_S_FIRST = 15.0
 WAIT_S_MAX = 15 * 60.0
 # Try counters of made-up numbers must not fill memory.
 TRIES_KEPT_MAX = 10_000
+_RUNS = "01234567890123456789"
 
 
 class OpenSeat:
@@ -127,6 +128,15 @@ class Turnstile:
                 "The two PINs differ.",
                 "もう一度、同じPINを2回入力してください。",
                 "Type the same PIN twice.",
+                400,
+            )
+        if len(set(pin)) == 1 or pin in _RUNS or pin in _RUNS[::-1]:
+            raise RefusedError(
+                "pin_too_simple",
+                "並びやくり返しだけのPINは使えません。",
+                "A PIN of a run or of one repeated character cannot be used.",
+                "ほかの人が思いつかないPINを決めてください。",
+                "Choose a PIN that others would not guess.",
                 400,
             )
         if len(pin) < least:

@@ -85,6 +85,7 @@ class Pages:
             "choose_pin",
             "pin_mismatch",
             "pin_too_short",
+            "pin_too_simple",
         )
         return self._draw(
             request,

@@ -62,8 +62,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "sync_here": ("この機器が本部です。", "This machine is HQ's own."),
     "sync_synced": ("本部まで届いています。", "Everything from here has reached HQ."),
     "sync_sending": (
-        "本部へ送っています（あと{n}件）。",
-        "Sending to HQ ({n} to go).",
+        "まだ本部に届いていないものが{n}件あります。道が通じると自動で届きます。",
+        "{n} not yet at HQ. They go on by themselves as soon as there is a path.",
     ),
     "sync_cut": (
         "本部につながっていません。送ったものはこの区の機器に残り、つながると自動で届きます。",

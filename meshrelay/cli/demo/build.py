@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from meshrelay.bearers.broker import write_broker
-from meshrelay.cli import authority, enrolment, files, x509
+from meshrelay.cli import authority, enrolment
 from meshrelay.cli.authority import Authority, WardNames
+from meshrelay.cli.brokerdir import make_broker_dir
 from meshrelay.cli.cards import bind_card, new_card_code, staff_record
 from meshrelay.cli.demo.layout import BROKER, CABLES, HOST, PLACES, Place, Ports
 from meshrelay.cli.demo.people import PEOPLE, DemoPerson
@@ -88,7 +88,14 @@ def make_node_dirs(
             else:
                 ward = network.wards[place.ward]
                 enrolment.sign_request(network, request, ward, place.archive)
-    _make_broker(directory, network, ports)
+    make_broker_dir(
+        directory / BROKER,
+        network,
+        [HOST, "localhost"],
+        ports.broker,
+        listen=HOST,
+        user="root" if os.geteuid() == 0 else "",
+    )
     return people
 
 
@@ -116,26 +123,6 @@ def _settings(place: Place, ports: Ports, witnesses: Path) -> NodeToml:
         tls=mosquitto() is not None,
         witness=str(witnesses / place.key),
         clock_set_by_person=True,  # whoever runs a demo can see this machine's clock
-    )
-
-
-def _make_broker(directory: Path, network: Authority, ports: Ports) -> None:
-    home = directory / BROKER
-    files.make_directory(home)
-    key = x509.make_key()
-    certificate = x509.make_server(network.ca_key, network.ca, key, BROKER, [HOST, "localhost"])
-    files.write_new(home / "broker.key", key, files.SECRET_MODE)
-    files.write_new(home / "broker.crt", certificate)
-    files.write_new(home / "ca.crt", network.ca)
-    write_broker(
-        home,
-        network_id=network.network,
-        host=HOST,
-        port=ports.broker,
-        ca=home / "ca.crt",
-        certificate=home / "broker.crt",
-        key=home / "broker.key",
-        user="root" if os.geteuid() == 0 else "",
     )
 
 

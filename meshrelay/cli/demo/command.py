@@ -68,7 +68,10 @@ def run_with(args: argparse.Namespace, node_command: Sequence[str]) -> int:
 
 
 async def _until_signal(args: argparse.Namespace, node_command: Sequence[str]) -> int:
-    """Ctrl-C and SIGTERM cancel what runs, which then tidies up; a second one changes nothing."""
+    """Ctrl-C, SIGTERM and a closed terminal cancel what runs, which then tidies up.
+
+    A second one changes nothing. SIGHUP stays ignored under nohup.
+    """
     work = asyncio.create_task(
         _replay(args, node_command) if args.replay else _show(args, node_command)
     )
@@ -80,12 +83,24 @@ async def _until_signal(args: argparse.Namespace, node_command: Sequence[str]) -
             work.cancel()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, stop)
     try:
         return await work
     except asyncio.CancelledError:
         return 0 if not args.replay else 1
+
+
+def _name_stand_in() -> None:
+    from meshrelay.cli.demo.build import mosquitto
+
+    if mosquitto() is None:
+        print(
+            "meshrelay: Mosquitto is not installed; amqtt stands in as the broker "
+            "(loopback only, no TLS, no access rules)",
+            file=sys.stderr,
+        )
 
 
 def _ports(args: argparse.Namespace) -> Ports:
@@ -105,6 +120,7 @@ async def _replay(args: argparse.Namespace, node_command: Sequence[str]) -> int:
     started_s = time.monotonic()
     scenario = load_scenario(args.replay)
     plan = plan_for_scenario(scenario)
+    _name_stand_in()
     async with Town(_ports(args), plan, args.keep, node_command) as town:
         driver = Driver(town, scenario)
         await driver.play()
@@ -120,6 +136,7 @@ async def _show(args: argparse.Namespace, node_command: Sequence[str]) -> int:
     from meshrelay.web.control import ControlServer
 
     ports = _ports(args)
+    _name_stand_in()
     if not args.json:
         print("起動しています… / starting…", flush=True)
     async with AsyncExitStack() as stack:

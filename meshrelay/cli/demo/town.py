@@ -103,13 +103,23 @@ class Town:
             self.directory = self._temporary(None)
         else:
             self.directory = self._keep.resolve()
-            if self.directory.exists() and any(self.directory.iterdir()):
-                raise ConfigError(f"--keep {self.directory}: expected an empty directory")
-            self.directory.mkdir(parents=True, exist_ok=True)
+            try:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                if any(self.directory.iterdir()):
+                    raise ConfigError(f"--keep {self.directory}: expected an empty directory")
+            except OSError as error:
+                raise ConfigError(
+                    f"--keep {self.directory}: cannot be written ({error.strerror}); "
+                    "expected a directory that is new or empty"
+                ) from error
         self.witnesses = self._temporary(TMPFS)
 
     def _temporary(self, below: Path | None) -> Path:
-        made = Path(tempfile.mkdtemp(prefix="meshrelay-demo-", dir=below))
+        try:
+            made = Path(tempfile.mkdtemp(prefix="meshrelay-demo-", dir=below))
+        except OSError as error:
+            where = below or "the directory for temporary files"
+            raise ConfigError(f"{where} cannot be written: {error.strerror}") from error
         self._to_remove.append(made)
         return made
 

@@ -1,6 +1,6 @@
 // The line under the header: what stands between the person and the node, in words.
 
-import { contactState, onContact, say } from "./net.js";
+import { contactState, data, onContact, say } from "./net.js";
 
 export function keepBanner(outbox, countHere) {
   const box = document.getElementById("banner");
@@ -21,7 +21,8 @@ export function keepBanner(outbox, countHere) {
     const state = contactState();
     const parts = [];
     document.body.classList.toggle("no-contact", state !== "ok");
-    const login = "/login?next=" + encodeURIComponent(location.pathname.split("/who/")[0]);
+    const login = "/login?next=" + encodeURIComponent(location.pathname.split("/who/")[0]) +
+      "#s=" + encodeURIComponent(data.me || "");
     if (state === "gone") parts.push(part("▲ " + say("node_gone")));
     if (state === "login") parts.push(part("▲ " + say("pin_to_send"), login, say("login")));
     if (state === "other") parts.push(part("▲ " + say("other_person"), location.pathname, say("reload")));

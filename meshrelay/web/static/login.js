@@ -18,6 +18,7 @@ function fillFromFragment() {
   if (given.get("c")) card.value = given.get("c");
   if (location.hash) history.replaceState(null, "", location.pathname + location.search);
   if (staff.value && card.value) pin.focus();
+  else if (staff.value) card.focus();
 }
 fillFromFragment();
 window.addEventListener("hashchange", fillFromFragment);
@@ -71,7 +72,7 @@ form.addEventListener("submit", async (event) => {
       location.replace(form.elements.next.value);
       return;
     }
-    if (["choose_pin", "pin_mismatch", "pin_too_short"].indexOf(json.code) >= 0) {
+    if (["choose_pin", "pin_mismatch", "pin_too_short", "pin_too_simple"].indexOf(json.code) >= 0) {
       choosePin(json);
     } else {
       show(...sentences(json));

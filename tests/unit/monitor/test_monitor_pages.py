@@ -256,3 +256,10 @@ def test_text_reaches_seven_to_one_and_state_colours_four_and_a_half() -> None:
         ):
             light, dark = sorted((luminance(palette[front]), luminance(palette[back])))[::-1]
             assert (light + 0.05) / (dark + 0.05) >= least, (front, back)
+
+
+def test_a_machine_without_links_says_so_before_the_map() -> None:
+    page = monitor_page(status(*four_wards(), links=()), WARDS, "ja").decode()
+
+    assert page.index("どの機器ともつながっていません") < page.index("区の地図")
+    assert "どの機器とも" not in monitor_page(status(*four_wards()), WARDS, "ja").decode()
