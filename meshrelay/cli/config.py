@@ -10,7 +10,7 @@ from meshrelay.cli import answer
 _ABOUT = """Read a node's configuration and keys as `node run` would, and start nothing.
 
 Exit 0 when the node could start now; else 2 and what to do next."""
-_EXAMPLE = "  meshrelay config check /var/lib/meshrelay"
+_EXAMPLE = "  meshrelay config check /var/lib/meshrelay/node"
 
 
 def register(groups: answer.Groups) -> None:
@@ -21,9 +21,10 @@ def register(groups: answer.Groups) -> None:
 
 
 def run_check(args: argparse.Namespace) -> int:
-    from meshrelay.cli.keyfiles import read_node_dir
+    from meshrelay.cli.keyfiles import check_records, read_node_dir
 
-    config, _ = read_node_dir(args.directory)
+    config, keys = read_node_dir(args.directory)
+    check_records(args.directory, keys)
     path = args.directory / "node.toml"
     answer.say(
         args,

@@ -48,6 +48,7 @@ def run_sign(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.output} exists already; it is not overwritten")
     record, answered = enrolment.sign_request(opened, request, ward, args.role == "archive")
     files.write_new(args.output, answered)
+    role = "an archive" if args.role == "archive" else "a node"
     answer.say(
         args,
         {
@@ -60,7 +61,7 @@ def run_sign(args: argparse.Namespace) -> int:
             "output": str(args.output),
         },
         [
-            f"{request.name} is a {args.role} of {ward.name} ({ward.code})",
+            f"{request.name} is {role} of {ward.name} ({ward.code})",
             f"six words of its request: {six_words(data)}",
             f"carry {args.output} to the node and run: meshrelay node enrol DIR FILE",
         ],

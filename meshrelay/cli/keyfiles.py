@@ -27,14 +27,6 @@ def read_node_dir(directory: Path) -> tuple[Config, Keys]:
     config = load(directory / "node.toml")
     check_key_files(directory)
     keys = load_keys(directory)
-    book = RecordBook(keys.network)
-    try:
-        for record in keys.records:
-            book.add(record)
-    except RemoteProtocolError as error:
-        raise ConfigError(
-            f"{directory / 'enrolment.cbor'}: a record in it does not verify; enrol again"
-        ) from error
     files = directory / "keys"
     tls.contexts(files / "tls.key", files / "tls.crt", files / "ca.crt")
     if not is_tmpfs(Path(config.witness.dir)):
@@ -43,6 +35,22 @@ def read_node_dir(directory: Path) -> tuple[Config, Keys]:
             "directory on a tmpfs; expected one, such as /dev/shm"
         )
     return config, keys
+
+
+def check_records(directory: Path, keys: Keys) -> None:
+    """Verify every record of the enrolment. A run does it while it starts, so not twice.
+
+    Raises:
+        ConfigError: one does not verify.
+    """
+    book = RecordBook(keys.network)
+    try:
+        for record in keys.records:
+            book.add(record)
+    except RemoteProtocolError as error:
+        raise ConfigError(
+            f"{directory / 'enrolment.cbor'}: a record in it does not verify; enrol again"
+        ) from error
 
 
 def check_key_files(directory: Path) -> None:

@@ -13,20 +13,20 @@ _REQUEST_ABOUT = """Make a new node directory: its keys, its configuration and i
 The keys are made here, on the device, and never leave it. Carry DIR/request.cbor to
 the issuer and read the six words out to them."""
 
-_REQUEST_EXAMPLE = "  meshrelay node request /var/lib/meshrelay --name 北区役所"
+_REQUEST_EXAMPLE = "  meshrelay node request /var/lib/meshrelay/node --name 北区役所"
 
 _ENROL_ABOUT = """Take in the issuer's answer; the node may then run.
 
 The answer is checked against this node's own keys first. Compare the network id with
 the one that the issuer told you."""
 
-_ENROL_EXAMPLE = "  meshrelay node enrol /var/lib/meshrelay answer.cbor"
+_ENROL_EXAMPLE = "  meshrelay node enrol /var/lib/meshrelay/node answer.cbor"
 
 _RUN_ABOUT = """Run a node until SIGTERM or Ctrl-C.
 
 Serves the staff page, the monitor, /metrics, /livez and /readyz at [web] listen."""
 
-_RUN_EXAMPLE = "  meshrelay node run /var/lib/meshrelay"
+_RUN_EXAMPLE = "  meshrelay node run /var/lib/meshrelay/node"
 
 
 def register(groups: answer.Groups) -> None:
@@ -56,7 +56,7 @@ def run_request(args: argparse.Namespace) -> int:
         [
             f"request: {path}",
             f"six words: {words}",
-            f"next, where the network is: meshrelay issuer sign NETDIR {path.name} --ward NN -o FILE",
+            f"carry {path} to the issuer, whose next command is `meshrelay issuer sign`",
         ],
     )
     return 0

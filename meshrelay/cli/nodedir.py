@@ -21,7 +21,6 @@ from meshrelay.errors import ConfigError
 from meshrelay.node.config import load
 from meshrelay.node.identity import box_public
 
-
 ENROLLED = "what `meshrelay node enrol` wrote; enrol again"
 ISSUED = "the records.cbor that `meshrelay staff import` wrote"
 

@@ -10,7 +10,7 @@ from meshrelay.cli import answer
 _ABOUT = """Give an enrolled node records that were issued after its enrolment.
 
 The node takes them in at its next start; one node is enough: it passes them on."""
-_EXAMPLE = "  meshrelay records import /var/lib/meshrelay cards/records.cbor"
+_EXAMPLE = "  meshrelay records import /var/lib/meshrelay/node cards/records.cbor"
 
 
 def register(groups: answer.Groups) -> None:

@@ -49,9 +49,7 @@ def run_import(args: argparse.Namespace) -> int:
         answer.say(
             args,
             {"issued": 0, "unchanged": len(rows), "records": None, "cards": None},
-            [
-                f"nothing to do: {answer.count(len(rows), 'person', 'people')} listed, all with cards"
-            ],
+            [f"nothing to do: {answer.count(len(rows), 'person', 'people')}, cards unchanged"],
         )
         return 0
     files.make_directory(args.output)

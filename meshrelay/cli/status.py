@@ -44,7 +44,7 @@ def run_status(args: argparse.Namespace) -> int:
         raise RefusedError(
             "unreachable",
             "機器が応答しません。",
-            f"{error}; it may be down, or the address wrong.",
+            _silence(args.url, error),
             "",
             "",
         ) from error
@@ -67,6 +67,12 @@ def _check_url(url: str) -> None:
     if "://" not in url:
         raise ConfigError(f"{url}: write http:// in front: meshrelay status http://{url}")
     raise ConfigError(f"{url}: expected an address such as {URL_DEFAULT}")
+
+
+def _silence(url: str, error: BearerError) -> str:
+    # What the system says of a path is for programmers; the rest is worth reading.
+    said = f"{url} does not answer" if isinstance(error.__cause__, OSError) else str(error)
+    return f"{said}; it may be down, or the address wrong."
 
 
 def _stranger(url: str) -> RefusedError:

@@ -25,6 +25,7 @@ from meshrelay.cli.demo.build import plan_for_demo
 from meshrelay.cli.demo.layout import PLACES, free_ports
 from meshrelay.cli.demo.story import Line, Story
 from meshrelay.cli.demo.town import Town
+from meshrelay.cli.main import main
 from meshrelay.node.office import Message
 from meshrelay.web.client import NodeUnreachable, StaffClient, fetch_status
 from meshrelay.web.ids import uuid7
@@ -166,7 +167,7 @@ async def test_the_control_page_cuts_powers_off_and_heals(demo: Demo) -> None:
         await client.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_leaves_no_process_and_no_file(number: signal.Signals) -> None:
     demo = start_demo()
     children = family(demo.process.pid)
@@ -225,6 +226,30 @@ def test_keep_keeps_the_nodes_and_a_taken_port_is_named(tmp_path: Path) -> None:
     )
     assert again.returncode == 2
     assert "expected an empty directory" in again.stderr
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for place in (tmp_path / "file", tmp_path / "file" / "city", Path("/proc/city")):
+        done = subprocess.run(
+            [sys.executable, "-m", "meshrelay", "demo", "--no-story", "--json",
+             "--port-base", str(port_base()), "--keep", str(place)],
+            capture_output=True, text=True, timeout=30,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert done.stderr.startswith(f"meshrelay: --keep {place}: cannot be written")
+
+
+def test_the_stand_in_for_mosquitto_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(build, "mosquitto", lambda: None)
+    (tmp_path / "file").write_text("x")
+
+    keep = ["--keep", str(tmp_path / "file"), "--port-base", str(port_base())]
+    assert main(["demo", "--no-story", *keep]) == 2
+    assert "amqtt stands in" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -107,6 +107,7 @@ def test_a_node_runs_tells_its_status_and_ends_cleanly(
 
     assert process.returncode == 0, said
     assert "Traceback" not in said
+    assert said.count(f" INFO meshrelay.cli staff page {office.url}\n") == 1
     status = json.loads(done.stdout)
     assert (status["node"]["name"], status["node"]["archive"]) == ("本部", True)
     assert status["ready"] is True

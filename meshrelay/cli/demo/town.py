@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -73,7 +74,8 @@ class Town:
         return self.ports.url(place)
 
     async def __aenter__(self) -> Town:
-        try:
+        async with AsyncExitStack() as leaving:
+            leaving.push_async_callback(self._leave)
             self._make_directories()
             # Not in a thread: a cancelled thread would go on writing into what we remove.
             self.people = make_node_dirs(self.directory, self.ports, self.plan, self.witnesses)
@@ -83,9 +85,7 @@ class Town:
             for child in self.children.values():
                 await child.start()
             await self.wait_ready()
-        except BaseException:
-            await self._leave()
-            raise
+            self._leaving = leaving.pop_all()
         return self
 
     async def __aexit__(
@@ -94,7 +94,7 @@ class Town:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._leave()
+        await self._leaving.aclose()
 
     def _make_directories(self) -> None:
         if not is_tmpfs(TMPFS):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import http.server
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from meshrelay.cli import authority, x509
+from meshrelay.cli.answer import count
 from meshrelay.cli.keyfiles import check_key_files
 from meshrelay.cli.main import main, parser
 from meshrelay.core.records import NodeCredential, StaffCredential
@@ -76,6 +79,7 @@ def test_every_command_has_an_example_in_its_help(capsys: pytest.CaptureFixture[
         ["issuer", "sign"],
         ["staff", "import"],
         ["records", "import"],
+        ["broker", "make"],
         ["status"],
         ["config", "check"],
         ["demo"],
@@ -278,12 +282,159 @@ def test_a_directory_that_is_not_there_cannot_run(shell: Shell) -> None:
     assert "node request" in shell.refused(2, "node", "run", shell.path("none"))
 
 
-def test_a_good_configuration_is_checked_before_and_after_enrolment(shell: Shell, net: str) -> None:
+def test_a_configuration_is_good_once_the_node_could_start(shell: Shell, net: str) -> None:
     shell.ok("node", "request", shell.path("n"), "--name", "北区役所")
-    assert shell.ok("config", "check", shell.path("n"))["ward"] == ""
+    assert "run `meshrelay node enrol`" in shell.refused(2, "config", "check", shell.path("n"))
+    assert "run `meshrelay node enrol`" in shell.refused(2, "node", "run", shell.path("n"))
 
     node = enrol(shell, net, "中央区", "--ward", "02", "--ward-name", "中央区")
     assert shell.ok("config", "check", node)["ward"] == "02"
 
     (Path(node) / "enrolment.cbor").write_bytes(b"damaged")
     assert "enrolment.cbor" in shell.refused(2, "config", "check", node)
+
+
+def test_a_witness_on_a_disk_is_refused_before_and_at_the_start(shell: Shell, net: str) -> None:
+    node = enrol(shell, net, "本部", "--ward", "00")
+    toml = Path(node) / "node.toml"
+    toml.write_text(toml.read_text("utf-8").replace('"/dev/shm"', '"/proc"'), "utf-8")
+
+    for words in (["config", "check", node], ["node", "run", node]):
+        assert "key witness.dir: /proc is not a directory on a tmpfs" in shell.refused(2, *words)
+
+
+def test_an_altered_record_fails_the_check(shell: Shell, net: str) -> None:
+    node = enrol(shell, net, "本部", "--ward", "00")
+    path = Path(node) / "enrolment.cbor"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+
+    assert "enrol again" in shell.refused(2, "config", "check", node)
+
+
+def test_a_wrong_directory_is_answered_with_the_command_that_makes_one(
+    shell: Shell, net: str
+) -> None:
+    shell.ok("node", "request", shell.path("n"), "--name", "北区役所")
+    node, none = shell.path("n"), shell.path("none")
+    file = shell.text("file", "x")
+
+    for words in (
+        ["node", "run"],
+        ["config", "check"],
+        ["node", "enrol", file],
+        ["records", "import", file],
+    ):
+        said = shell.refused(2, *words[:2], none, *words[2:])
+        assert "it is not there; make one with `meshrelay node request" in said
+        said = shell.refused(2, *words[:2], net, *words[2:])
+        assert f"{net} is a network's directory; expected a node's" in said
+        said = shell.refused(2, *words[:2], file, *words[2:])
+        assert "it is a file" in said
+    for words in (
+        ["staff", "import", "{}", file, "-o", shell.path("o")],
+        ["issuer", "sign", "{}", file, "--ward", "00", "-o", shell.path("o")],
+        ["broker", "make", "{}", "--host", "broker.example", "-o", shell.path("o")],
+    ):
+        said = shell.refused(2, *[none if word == "{}" else word for word in words])
+        assert "make one with `meshrelay network create" in said
+        said = shell.refused(2, *[node if word == "{}" else word for word in words])
+        assert f"{node} is a node's directory; expected the network's" in said
+    assert "has no node.toml" in shell.refused(2, "config", "check", str(shell.home))
+
+
+def test_a_file_of_another_kind_is_named_without_the_protocol(shell: Shell, net: str) -> None:
+    node = enrol(shell, net, "本部", "--ward", "00")
+    answer, text = shell.path("本部.answer"), shell.text("text", "hello")
+
+    for file in (answer, text):
+        said = shell.refused(2, "records", "import", node, file)
+        assert "expected the records.cbor that `meshrelay staff import` wrote" in said
+        assert "deterministic" not in said
+    said = shell.refused(2, "node", "enrol", node, text)
+    assert said.endswith("not a file made by `meshrelay issuer sign`, or it was altered\n")
+    said = shell.refused(2, "issuer", "sign", net, text, "--ward", "00", "-o", shell.path("o"))
+    assert said.endswith("not a file made by `meshrelay node request`, or it was altered\n")
+
+
+def test_records_of_a_node_that_is_not_enrolled_are_refused(shell: Shell, net: str) -> None:
+    shell.ok("node", "request", shell.path("n"), "--name", "北区役所")
+
+    said = shell.refused(2, "records", "import", shell.path("n"), f"{net}/records.cbor")
+    assert "run `meshrelay node enrol` first" in said
+
+
+def test_imported_records_need_a_restart_and_the_answer_says_so(
+    shell: Shell, net: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = enrol(shell, net, "本部", "--ward", "00")
+
+    assert main(["records", "import", node, f"{net}/records.cbor"]) == 0
+    said = capsys.readouterr().out
+    assert "0 records added, 2 already there" in said
+    assert "systemctl restart meshrelay" in said
+
+
+def test_a_row_with_too_many_or_too_few_cells_names_both_counts(shell: Shell, net: str) -> None:
+    rows = shell.text("staff.csv", "staff_id,name,ward\n1,淀川,00,x\n2,淀川\n")
+
+    said = shell.refused(2, "staff", "import", net, rows, "-o", shell.path("c"))
+    assert "staff.csv:2: expected 3 cells, as in the headings; found 4" in said
+    assert "staff.csv:3: expected 3 cells, as in the headings; found 2" in said
+
+
+def test_an_address_without_http_is_answered_with_the_address_to_type(shell: Shell) -> None:
+    said = shell.refused(2, "status", "127.0.0.1:8101")
+    assert "write http:// in front: meshrelay status http://127.0.0.1:8101" in said
+    for wrong in ("ftp://127.0.0.1", "http://", "http://h:99999", "http://[::1"):
+        assert "expected an address such as" in shell.refused(2, "status", wrong)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("text/html", b"<html>a printer"), ("application/json", b"{}"), ("application/json", b"[]")],
+)
+@pytest.mark.parametrize("code", [200, 404])
+def test_another_server_is_told_from_a_node(
+    shell: Shell, kind: str, body: bytes, code: int
+) -> None:
+    class Printer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(code)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Printer) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        assert "not a meshrelay node" in shell.refused(1, "status", url)
+
+
+def test_a_broker_is_made_once_and_only_for_hosts_that_can_be(shell: Shell, net: str) -> None:
+    words = ["broker", "make", net, "-o", shell.path("b")]
+    for wrong in ("mqtts://broker", "192.0.2.1:8883", "大阪", "", "-x"):
+        assert "--host" in shell.refused(2, *words, f"--host={wrong}")
+    for port in ("0", "65536"):
+        assert "--port" in shell.refused(2, *words, "--host", "b.example", "--port", port)
+    assert not Path(shell.path("b")).exists()
+
+    made = shell.ok(*words, "--host", "2001:db8::1", "--host", "b.example")
+
+    assert made["broker"] == "[2001:db8::1]:8883"
+    assert made["start"] == f"mosquitto -c {shell.path('b')}/mosquitto.conf"
+    assert Path(shell.path("b/broker.key")).stat().st_mode & 0o777 == 0o600
+    x509.check_issued(
+        Path(shell.path("b/ca.crt")).read_bytes(), Path(shell.path("b/broker.crt")).read_bytes()
+    )
+    assert "not empty" in shell.refused(2, *words, "--host", "b.example")
+
+
+def test_one_is_not_counted_in_the_plural() -> None:
+    assert [count(number, "card") for number in (0, 1, 2)] == ["0 cards", "1 card", "2 cards"]
+    assert [count(number, "entry", "entries") for number in (1, 2)] == ["1 entry", "2 entries"]

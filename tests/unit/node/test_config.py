@@ -57,16 +57,27 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[web]\nlisten = 8101", ["key web.listen", "Expected `str`"]),
-        ("[lan]\nzeroconf = 'yes'", ["key lan.zeroconf", "Expected `bool`"]),
-        ("[lan]\npeers = '192.0.2.1:7401'", ["key lan.peers", "Expected `array`"]),
-        ("[lan]\nport = 7401", ["key lan", "unknown field `port`"]),
-        ("[radio]\nband = 1", ["unknown field `radio`"]),
+        ("[web]\nlisten = 8101", ["key web.listen: expected text in quotes, found 8101"]),
+        (
+            "[lan]\nzeroconf = 'yes'",
+            ["key lan.zeroconf: expected true or false, found the text 'yes'"],
+        ),
+        ("[lan]\npeers = '192.0.2.1:7401'", ["key lan.peers: expected a list such as"]),
+        ("[lan]\npeers = [1]", ["key lan.peers: expected text in quotes, found 1"]),
+        ("[lan]\nport = 7401", ["key lan.port: no such key; known here: listen, zeroconf, peers"]),
+        ("[lan]\npeer = []", ["key lan.peer: no such key; did you mean lan.peers?"]),
+        ("[radio]\nband = 1", ["key radio: no such section; known here: node, web, lan"]),
+        ("[webb]", ["key webb: no such section; did you mean web?"]),
+        ("node = 3", ["key node: expected a section such as [node], found 3"]),
+        ("[mqtt]\ntls = [true]", ["key mqtt.tls: expected true or false, found a list"]),
+        ("[node]\nname = {}", ["key node.name: expected text in quotes, found a section"]),
+        ("[node]\nward = true", ["key node.ward: expected text in quotes, found true"]),
         ("[web]\nlisten = '8101'", ["key web.listen", "expected host:port", "'8101'"]),
         ("[lan]\nlisten = 'localhost:'", ["key lan.listen", "expected host:port"]),
         ("[lan]\npeers = ['kita']", ["key lan.peers", "expected host:port", "'kita'"]),
         ("[mqtt]\nbroker = 'host:99999'", ["key mqtt.broker", "expected host:port"]),
-        ("[web", ["is not TOML"]),
+        ("[web]\n\nlisten = x", ["node.toml:3: is not TOML"]),
+        ("[node]\n[web", ["node.toml:2: is not TOML"]),
     ],
 )
 def test_a_refusal_names_file_key_and_expectation(
@@ -84,8 +95,8 @@ def test_a_refusal_names_file_key_and_expectation(
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"node\.toml: cannot be read"):
         load(tmp_path / "node.toml")
-    (tmp_path / "node.toml").write_bytes(b"name = '\xff'")
-    with pytest.raises(ConfigError, match="is not TOML"):
+    (tmp_path / "node.toml").write_bytes(b"[node]\nname = '\xff'")
+    with pytest.raises(ConfigError, match=r"node\.toml:2: is not TOML: expected UTF-8"):
         load(tmp_path / "node.toml")
 
 
