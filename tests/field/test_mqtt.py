@@ -220,7 +220,7 @@ async def test_a_refused_topic_is_parked_and_counted(city: MqttWorld) -> None:
     acl = city.network.directory / "acl"
     acl.write_text(acl.read_text().replace(NETWORK.hex(), "0" * 32))
     city.broker.signal(signal.SIGHUP)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(1.0)  # the broker reads its ACL anew
     kita = await city.start(KITA, peers=(HQ,), wait=False)
 
     await kita.refused_for("broker_not_authorised")
