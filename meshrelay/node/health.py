@@ -43,10 +43,9 @@ class Health:
         health: dict[int, int | str | list[int]] = {
             H_VERSION: VERSION,
             H_QUALITY: self._quality(),
+            H_BACKLOG: backlog,
             H_DISK: shutil.disk_usage(self._directory).free,
         }
-        if backlog is not None:
-            health[H_BACKLOG] = backlog
         if oldest_ms is not None:
             health[H_OLDEST] = oldest_ms
         self._machine.statements.health = health
@@ -63,15 +62,13 @@ class Health:
                 heights.append(self._machine.receipts.covered(key, log))
         return max(heights, default=None)
 
-    def _own_backlog(self) -> tuple[list[int] | None, int | None]:
+    def _own_backlog(self) -> tuple[list[int], int | None]:
         """Own entries per lane that no archive covers; clock of the oldest in lanes 0 and 1."""
         backlog, oldest_ms = [0, 0, 0, 0], None
         for log, line in self._machine.vector.lines.items():
             if log.origin != self._machine.me:
                 continue
-            archived = self._archived(log)
-            if archived is None:
-                archived = 0
+            archived = self._archived(log) or 0
             waiting = max(line.height - archived, 0)
             backlog[log.lane] += waiting
             if waiting and log.lane < 2:
