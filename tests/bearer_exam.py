@@ -30,6 +30,7 @@ from tests.certs import CertificateAuthority, Files
 NETWORK = hashlib.blake2b("訓練".encode(), digest_size=16).digest()
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 GREETING_PREFIX = b"credential:"
+SHORT_PREFIX = b"name:"
 
 
 def node_id(name: str) -> bytes:
@@ -37,21 +38,33 @@ def node_id(name: str) -> bytes:
 
 
 class GuestList:
-    """A doorman with a list of node ids and the TLS key of each."""
+    """A doorman with a list of node ids and the TLS key of each; it knows whom it met."""
 
     def __init__(self, own: bytes, guests: dict[bytes, bytes]) -> None:
         self._own = own
         self._guests = guests
+        self.met: set[bytes] = set()
         self.greeting = GREETING_PREFIX + own
+        self.short_greeting = SHORT_PREFIX + own
 
     @property
     def node_id(self) -> bytes:
         return self._own
 
+    def recognise(self, short_greeting: bytes, tls_spki_sha256: bytes) -> bytes | None:
+        if not short_greeting.startswith(SHORT_PREFIX):
+            raise FrameError("bad_greeting")
+        peer = short_greeting.removeprefix(SHORT_PREFIX)
+        return self._fitting(peer, tls_spki_sha256) if peer in self.met else None
+
     def admit(self, greeting: bytes, tls_spki_sha256: bytes | None) -> bytes:
         if not greeting.startswith(GREETING_PREFIX):
             raise FrameError("bad_greeting")
-        peer = greeting.removeprefix(GREETING_PREFIX)
+        peer = self._fitting(greeting.removeprefix(GREETING_PREFIX), tls_spki_sha256)
+        self.met.add(peer)
+        return peer
+
+    def _fitting(self, peer: bytes, tls_spki_sha256: bytes | None) -> bytes:
         if peer not in self._guests:
             raise CredentialError("unknown_node")
         if tls_spki_sha256 is not None and tls_spki_sha256 != self._guests[peer]:

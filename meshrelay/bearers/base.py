@@ -16,6 +16,8 @@ from typing import Protocol
 FRAME_BYTES_MAX = 64 * 1024
 # A greeting is two credentials; nothing else is read from a stranger (trust.md).
 GREETING_BYTES_MAX = 4 * 1024
+# Network id and record id: all that two nodes which know each other need to say.
+SHORT_GREETING_BYTES_MAX = 64
 # A stranger who does not greet in this time is a port scanner.
 GREETING_SECONDS_MAX = 5.0
 # One office behind one address has a handful of nodes, never more.
@@ -83,7 +85,20 @@ class Doorman(Protocol):
 
     @property
     def greeting(self) -> bytes:
-        """What we show first: our credentials, at most GREETING_BYTES_MAX bytes."""
+        """What we show who does not know us: credentials, at most GREETING_BYTES_MAX bytes."""
+
+    @property
+    def short_greeting(self) -> bytes:
+        """What names those credentials, at most SHORT_GREETING_BYTES_MAX bytes."""
+
+    def recognise(self, short_greeting: bytes, tls_spki_sha256: bytes) -> bytes | None:
+        """The peer's node id (32 bytes) if what it names is held here, else None: ask it.
+
+        Only for bearers on which the peer proved its TLS key: a name alone proves nothing.
+
+        Raises:
+            CredentialError, FrameError: close, count by `reason`.
+        """
 
     def admit(self, greeting: bytes, tls_spki_sha256: bytes | None) -> bytes:
         """Judge a peer's greeting and return its node id (32 bytes).

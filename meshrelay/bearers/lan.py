@@ -2,7 +2,7 @@
 
 The wire and the rule for duplicate connections are described in lan_link.py. Addresses
 come from the configuration, from mDNS and from the past; an address is only a place to
-knock at, who answers is decided by `Doorman.admit`.
+knock at, who answers is decided by the `Doorman`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from meshrelay.bearers.base import (
     Doorman,
     LinkEvents,
 )
+from meshrelay.bearers.dial import HURRY_PAUSE_S, HURRY_SECONDS
 from meshrelay.bearers.discovery import Address, Discovery
 from meshrelay.bearers.lan_link import (
-    CONNECT_SECONDS_MAX,
     KNOWN_BYTES,
     NONCE_BYTES,
     Connection,
@@ -39,7 +39,7 @@ from meshrelay.bearers.lan_link import (
     tls_accept,
     tls_connect,
 )
-from meshrelay.bearers.tls import Contexts, spki_sha256
+from meshrelay.bearers.tls import Contexts
 from meshrelay.errors import FrameError, RemoteProtocolError
 
 log = logging.getLogger(__name__)
@@ -237,6 +237,7 @@ class LanBearer:
 
     async def _dialer(self, address: Address, cap_s: float) -> None:
         backoff = Backoff(DIAL_BASE_S, cap_s)
+        lost_s = -HURRY_SECONDS
         try:
             while address not in self._own:
                 peer = self._peer_at.get(address)
@@ -245,21 +246,24 @@ class LanBearer:
                 since_s = time.monotonic()
                 if link is not None:
                     await link.ended.wait()
-                met = link is not None or await self._knock(address)
-                if met and time.monotonic() - since_s >= STEADY_S:
+                hurry = since_s - lost_s < HURRY_SECONDS
+                met = link is not None or await self._knock(address, hurry)
+                now_s = time.monotonic()
+                if met and now_s - since_s >= STEADY_S:
                     backoff.reset()
-                await asyncio.sleep(backoff.next_s())
+                    lost_s = now_s
+                hurry = now_s - lost_s < HURRY_SECONDS
+                await asyncio.sleep(HURRY_PAUSE_S if hurry else backoff.next_s())
             log.warning("lan address is our own host=%s port=%d", *address)
         finally:
             self._dialers.pop(address, None)
 
-    async def _knock(self, address: Address) -> bool:
+    async def _knock(self, address: Address, hurry: bool) -> bool:
         """Dial once and stay with the link to its end; whether a peer was met."""
         remote = f"{address[0]}:{address[1]}"
         async with self._guarded(remote, ours=True):
-            async with asyncio.timeout(CONNECT_SECONDS_MAX):
-                transport, protocol = await tls_connect(address, self._contexts.client)
-                connection = Connection(protocol.reader, transport)
+            transport, protocol = await tls_connect(address, self._contexts.client, hurry)
+            connection = Connection(protocol.reader, transport)
             return await self._converse(connection, address)
         return False
 
@@ -305,7 +309,7 @@ class LanBearer:
         self._open.add(connection)
         try:
             async with asyncio.timeout(GREETING_SECONDS_MAX):
-                peer, boot = await self._meet(connection)
+                peer, boot = await greet(connection, self._boot, self._doorman)
                 if dialled is not None:
                     self._peer_at[dialled] = peer
                 if peer == self._doorman.node_id:
@@ -323,11 +327,6 @@ class LanBearer:
         finally:
             self._open.discard(connection)
             connection.close()
-
-    async def _meet(self, connection: Connection) -> tuple[bytes, bytes]:
-        boot, greeting = await greet(connection, self._boot, self._doorman.greeting)
-        spki = spki_sha256(connection.peer_certificate)
-        return self._doorman.admit(greeting, spki), boot
 
     async def _decide(self, connection: Connection, peer: bytes, boot: bytes) -> LanLink | None:
         """The link that this connection became, or None for a duplicate."""

@@ -2,10 +2,15 @@
 
 On the wire, inside TLS 1.3, every block is a 4-byte big-endian length and its bytes:
 
-    both ways          greeting   boot nonce (8) and the doorman's greeting
-    larger id -> smaller  known   1 byte: a link is open here; 8 bytes: opens heard
-    smaller id -> larger  verdict 1 byte: 1 open, 0 duplicate
-    both ways          frames
+    both ways             name     boot nonce (8) and the doorman's short greeting
+    both ways             answer   1 byte: 1 I know you, 0 greet me in full
+    who was asked         greeting the doorman's greeting
+    larger id -> smaller  known    1 byte: a link is open here; 8 bytes: opens heard
+    smaller id -> larger  verdict  1 byte: 1 open, 0 duplicate
+    both ways             frames
+
+Credentials are most of a greeting, and two nodes that met before hold each other's: a
+reconnect names them only. Nothing else is read from a peer that was not admitted.
 
 The node with the smaller id decides which of several connections is the link, because
 two deciders could each keep the one that the other drops. `opens heard` tells it whether
@@ -27,13 +32,18 @@ from meshrelay.bearers.base import (
     FRAME_BYTES_MAX,
     GREETING_BYTES_MAX,
     GREETING_SECONDS_MAX,
+    SHORT_GREETING_BYTES_MAX,
+    Doorman,
 )
+from meshrelay.bearers.dial import CONNECT_SECONDS_MAX, connect
 from meshrelay.bearers.discovery import Address
+from meshrelay.bearers.tls import spki_sha256
 from meshrelay.errors import FrameError, LocalProtocolError
 
 LENGTH_BYTES = 4
 NONCE_BYTES = 8
 KNOWN_BYTES = 9
+ASK, KNOWN = b"\x00", b"\x01"
 # Four full grants of the sync machine (1 MiB each): more is queued only for a peer that
 # does not read.
 QUEUE_BYTES_MAX = 4 * 1024 * 1024
@@ -41,7 +51,6 @@ QUEUE_BYTES_MAX = 4 * 1024 * 1024
 SILENT_CUT_SECONDS = 10
 # Polite TLS goodbye; a dead path must not hold a shutdown up.
 GOODBYE_SECONDS_MAX = 1.0
-CONNECT_SECONDS_MAX = 5.0
 
 
 @dataclass(frozen=True)
@@ -196,13 +205,28 @@ class StreamProtocol(asyncio.StreamReaderProtocol):
         super().__init__(self.reader)
 
 
-async def greet(connection: Connection, nonce: bytes, greeting: bytes) -> tuple[bytes, bytes]:
-    """Show our greeting and read the peer's: (its boot nonce, its greeting)."""
-    connection.write(nonce + greeting)
-    block = await connection.read(NONCE_BYTES + GREETING_BYTES_MAX, "greeting")
-    if len(block) <= NONCE_BYTES:
+async def greet(connection: Connection, nonce: bytes, doorman: Doorman) -> tuple[bytes, bytes]:
+    """Let both ends learn who the other is: (its node id, its boot nonce).
+
+    Raises:
+        RemoteProtocolError: refused by the doorman, or no greeting.
+        asyncio.IncompleteReadError, OSError: the connection ended.
+    """
+    spki = spki_sha256(connection.peer_certificate)
+    connection.write(nonce + doorman.short_greeting)
+    name = await connection.read(NONCE_BYTES + SHORT_GREETING_BYTES_MAX, "greeting")
+    if len(name) <= NONCE_BYTES:
         raise FrameError("bad_preamble", "greeting")
-    return block[:NONCE_BYTES], block[NONCE_BYTES:]
+    peer = doorman.recognise(name[NONCE_BYTES:], spki)
+    connection.write(ASK if peer is None else KNOWN)
+    answer = await connection.read(1, "preamble")
+    if answer == ASK:
+        connection.write(doorman.greeting)
+    elif answer != KNOWN:
+        raise FrameError("bad_preamble", "answer")
+    if peer is None:
+        peer = doorman.admit(await connection.read(GREETING_BYTES_MAX, "greeting"), spki)
+    return peer, name[:NONCE_BYTES]
 
 
 async def bind(listen: Address) -> list[socket.socket]:
@@ -243,12 +267,13 @@ async def tls_accept(
 
 
 async def tls_connect(
-    address: Address, context: ssl.SSLContext
+    address: Address, context: ssl.SSLContext, hurry: bool
 ) -> tuple[asyncio.Transport, StreamProtocol]:
     """Connect and shake hands; no host name is sent or checked (a credential follows)."""
+    raw = await connect(address, hurry)
     return await asyncio.get_running_loop().create_connection(
         StreamProtocol,
-        *address,
+        sock=raw,
         ssl=context,
         server_hostname="",
         ssl_handshake_timeout=CONNECT_SECONDS_MAX,

@@ -29,6 +29,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from meshrelay.bearers.backoff import Backoff
 from meshrelay.bearers.base import FRAME_BYTES_MAX, Doorman, LinkEvents
+from meshrelay.bearers.dial import HURRY_PAUSE_S, HURRY_SECONDS, connect
 from meshrelay.bearers.mqtt_links import FRAME, NONCE_BYTES, Contacts, State
 from meshrelay.bearers.mqtt_queue import OutQueue
 from meshrelay.errors import BearerError, FrameError, RemoteProtocolError
@@ -259,6 +260,8 @@ class MqttBearer:
 
     async def run(self) -> None:
         backoff = Backoff(RECONNECT_BASE_S, RECONNECT_CAP_S)
+        lost_s = -HURRY_SECONDS
+        met = False
         while True:
             # In a task of its own: a group that fails while it is cancelled swallows the cancel.
             since_s = time.monotonic()
@@ -271,7 +274,26 @@ class MqttBearer:
                     await asyncio.wait([connection])
             if connection.result() and time.monotonic() - since_s > STEADY_S:
                 backoff.reset()
+                lost_s = time.monotonic()
+            elif met:  # it takes connections, but not us: no hurry
+                lost_s = -HURRY_SECONDS
+            met = time.monotonic() - lost_s < HURRY_SECONDS and await self._is_back()
+            if met:
+                continue
             await asyncio.sleep(backoff.next_s())
+
+    async def _is_back(self) -> bool:
+        """Whether the broker's machine, met a short time ago, takes connections again.
+
+        paho opens its own connection, with one SYN a second at first; this notices sooner.
+        """
+        await asyncio.sleep(HURRY_PAUSE_S)
+        try:
+            (await connect(self._broker, hurry=True)).close()
+        except (OSError, TimeoutError) as error:
+            self._say(f"refused: {error or 'no answer'}", error)
+            return False
+        return True
 
     async def _connect(self) -> bool:
         """One connection, from CONNECT to its end; True if the broker took us in."""

@@ -18,14 +18,13 @@ from pathlib import Path
 
 from meshrelay.cli import files, x509
 from meshrelay.cli.places import check_network_dir
+from meshrelay.core.book import RecordBook
 from meshrelay.core.codec import decode, encode
 from meshrelay.core.records import (
-    ISSUER,
     NAME_CHARS_MAX,
     IssuerCredential,
     NodeCredential,
     Record,
-    RecordBook,
     make_issuer,
     read_record,
 )
@@ -138,7 +137,11 @@ def load(directory: Path) -> Authority:
     records = unpack_records(files.read(path, "the network's records"), str(path))
     book = book_of(records, str(path))
     issuer = Signer(read_seed(directory / "issuer.key"))
-    mine = [r for r in records if r.type == ISSUER and r.content[1] == issuer.public]
+    mine = [
+        record
+        for record in records
+        if isinstance(record.content, IssuerCredential) and record.content.key == issuer.public
+    ]
     if not mine:
         raise ConfigError(f"{directory / 'issuer.key'} is not the issuer of this network")
     return Authority(directory, issuer, mine[-1], book, records, _read_wards(directory))

@@ -14,15 +14,9 @@ from typing import NamedTuple
 
 from meshrelay.cli import files, x509
 from meshrelay.cli.authority import Authority, WardNames, book_of
+from meshrelay.core.book import RecordBook
 from meshrelay.core.codec import decode, encode, is_bytes, is_text
-from meshrelay.core.records import (
-    NAME_CHARS_MAX,
-    NodeCredential,
-    Record,
-    RecordBook,
-    make_node,
-    read_record,
-)
+from meshrelay.core.records import NAME_CHARS_MAX, NodeCredential, Record, make_node, read_record
 from meshrelay.core.signing import KEY_BYTES, Signer, verify1
 from meshrelay.errors import ConfigError, RemoteProtocolError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from meshrelay.bearers import tls
 from meshrelay.cli.places import check_node_dir
-from meshrelay.core.records import RecordBook
+from meshrelay.core.book import RecordBook
 from meshrelay.errors import ConfigError, RemoteProtocolError
 from meshrelay.node.config import Config, load
 from meshrelay.node.identity import Keys, load_keys

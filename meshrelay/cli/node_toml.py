@@ -42,6 +42,7 @@ dir = {witness}
 
 [clock]
 # true: somebody has set this machine's clock and vouches for it (it has no NTP or GPS).
+# Holds until the next boot: then set the clock and save this file again.
 set_by_person = {clock_set_by_person}
 """
 

@@ -40,6 +40,36 @@ class HybridClock:
             self._newest = max(self._newest, remote)
 
 
+def age_now(age: int, stored_seen_ms: int, now_seen_ms: int, gap_ms: int) -> int:
+    """Known age of a stored entry now (bundle age, RFC 9171 section 4.4.2).
+
+    An age is whole seconds that holders saw pass since creation, times 2, plus 1 when a span
+    that nobody saw lies in it: then it is only a lower bound. `stored_seen_ms`: Now.seen_ms
+    when the entry came with `age`.
+    """
+    seconds = (age >> 1) + max(now_seen_ms - stored_seen_ms, 0) // 1_000
+    return seconds << 1 | (age & 1) | (stored_seen_ms < gap_ms)
+
+
+VALID, EXPIRED, UNSURE = range(3)
+
+
+def validity(
+    created_ms: int, created_quality: int, lifetime_s: int, now_ms: int, now_quality: int, age: int
+) -> int:
+    """Whether an entry's lifetime is past; a word for pages, never a reason to drop.
+
+    EXPIRED by two clocks of quality >= TRUSTED, or when its known age exceeds the lifetime.
+    UNSURE (要確認) when neither clocks nor an unbroken age can say: after two days without
+    power a six-hour order is never VALID.
+    """
+    if age >> 1 >= lifetime_s:
+        return EXPIRED
+    if created_quality >= TRUSTED and now_quality >= TRUSTED:
+        return EXPIRED if now_ms >= created_ms + lifetime_s * 1_000 else VALID
+    return UNSURE if age & 1 else VALID
+
+
 def is_uncertain(hlc: int, quality: int, pt_ms: int) -> bool:
     """True when a page must show 時刻不確か beside the time of an entry."""
     return quality < TRUSTED or ms_of(hlc) > pt_ms + AHEAD_MS_MAX

@@ -6,6 +6,7 @@ bytewise order of RFC 8949 agree. Tags, floats and indefinite lengths never occu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Never
 
 import cbor2
@@ -14,11 +15,14 @@ from meshrelay.errors import FrameError
 
 # Deepest thing we send is a line in a list in a frame; 16 leaves room for new bodies.
 DEPTH_MAX = 16
+# Twice the values of the fullest frame (a revocation of 900 lines): 64 KiB of empty lists would
+# cost 30 ms.
+ITEMS_MAX = 10_000
 
 Value = None | bool | int | bytes | str | list[Any] | dict[int, Any]
 
 
-_LEAVES = frozenset({bool, int, bytes, str})
+_LEAVES = frozenset({type(None), bool, int, bytes, str})
 
 
 def _no_tags(*_: object) -> Never:
@@ -57,24 +61,85 @@ def decode(data: bytes, bytes_max: int) -> Any:
             allow_indefinite=False,
             allow_duplicate_keys=False,
         )
-        same = cbor2.dumps(value, canonical=True) == data
+        if _count(value, 0) > ITEMS_MAX:
+            raise FrameError(
+                "malformed",
+                f"a type that the protocol does not use, or more than {ITEMS_MAX} values",
+            )
+        same = _size(value) == len(data)
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise FrameError("malformed", str(error)[:120]) from None
     if not same:
         raise FrameError("malformed", "not the deterministic encoding")
-    if not _is_value(value):
-        raise FrameError("malformed", "a type that the protocol does not use")
     return value
 
 
-def _is_value(value: Any) -> bool:
-    """Only `Value`: cbor2 also reads floats, undefined, simple values and any map key."""
+def _count(value: Any, count: int) -> int:
+    """How many values there are, added to `count`; beyond ITEMS_MAX as soon as that is sure.
+
+    Only `Value` counts as a value: cbor2 also reads floats, undefined, simple values and any
+    map key, and one of these is as bad as too many.
+    """
     kind = type(value)
-    if kind is list:
-        return all(map(_is_value, value))
+    if kind is list or kind is dict:
+        count += len(value)
+        if kind is dict and not all(type(key) is int for key in value):
+            return ITEMS_MAX + 1
+        items = value.values() if kind is dict else value
+        if _LEAVES.issuperset(map(type, items)):
+            return count
+        for item in items:
+            if count > ITEMS_MAX:
+                return count
+            if type(item) not in _LEAVES:
+                count = _count(item, count)
+        return count
+    return count if kind in _LEAVES else ITEMS_MAX + 1
+
+
+def _size(value: Any) -> int:
+    """Bytes of the deterministic encoding of a value that `_count` passed; negative: keys disagree.
+
+    What is decoded without tags and indefinite lengths has that encoding exactly if it has its
+    length: every longer head costs bytes. Cheaper than encoding again; lists of plain values,
+    which are nearly all there are, are summed in one loop.
+    """
+    kind = type(value)
     if kind is dict:
-        return all(type(key) is int and _is_value(item) for key, item in value.items())
-    return value is None or kind in _LEAVES
+        keys = list(value)
+        if keys != sorted(keys) or (keys and keys[0] < 0):
+            return -(1 << 32)
+        return _head_size(len(keys)) + _size_of_all(keys) + _size_of_all(value.values())
+    if kind is list:
+        return _head_size(len(value)) + _size_of_all(value)
+    return _size_of_all((value,))
+
+
+def _size_of_all(values: Iterable[Any]) -> int:
+    size = 0
+    for value in values:
+        kind = type(value)
+        if kind is bytes:
+            number = len(value)
+            size += number
+        elif kind is int:
+            number = value if value >= 0 else -1 - value
+        elif kind is str:
+            number = len(value) if value.isascii() else len(value.encode())
+            size += number
+        elif kind is list or kind is dict:
+            size += _size(value)
+            continue
+        else:
+            number = 0
+        size += 1 if number < 24 else _head_size(number)
+    return size
+
+
+def _head_size(number: int) -> int:
+    if number < 24:
+        return 1
+    return 2 if number < 1 << 8 else 3 if number < 1 << 16 else 5 if number < 1 << 32 else 9
 
 
 def bstr_head(length: int) -> bytes:

@@ -16,9 +16,9 @@ from meshrelay.core.signing import (
     ID_BYTES,
     KEY_BYTES,
     Signer,
+    check1,
     hash32,
     payload_of,
-    verify1,
 )
 from meshrelay.errors import FrameError
 
@@ -118,8 +118,10 @@ def make_entry(
     )  # fmt: skip
 
 
-def read_entry(raw: bytes) -> Entry:
+def read_entry(raw: bytes, entry_id: bytes | None = None) -> Entry:
     """Parse the envelope; the signature is NOT checked (see `check_entry`).
+
+    `entry_id`: hash32(raw), when the caller has it already.
 
     Raises:
         FrameError: `oversize` or `malformed`.
@@ -146,12 +148,47 @@ def read_entry(raw: bytes) -> Entry:
     ):
         raise FrameError("malformed", "envelope fields")
     log = LogId(origin, incarnation, lane)
-    return Entry(raw, hash32(raw), log, seq, prev, hlc, quality, lifetime_s, kind, author, body)
+    return Entry(
+        raw, entry_id or hash32(raw), log, seq, prev, hlc, quality, lifetime_s, kind, author, body
+    )
+
+
+def _prev_at(raw: bytes) -> int:
+    """Where the 32 bytes of `prev` stand (or stood) in an entry of our profile."""
+    try:
+        at = 6  # COSE head
+        at += {0x58: 2, 0x59: 3}.get(raw[at], 1)  # head of the payload
+        at += {0x98: 2, 0x99: 3}.get(raw[at], 1)  # head of the envelope's array
+        at += 2 + KEY_BYTES + 1 + INCARNATION_BYTES + 1  # origin, incarnation, lane
+        at += {0x18: 2, 0x19: 3, 0x1A: 5, 0x1B: 9}.get(raw[at], 1)  # seq
+    except IndexError:
+        raise FrameError("malformed", "no entry") from None
+    return at + 2
+
+
+def pack(raw: bytes) -> bytes:
+    """An entry without its `prev`, for a receiver that holds the entry before it.
+
+    Raises:
+        FrameError: `malformed`: no entry.
+    """
+    at = _prev_at(raw)
+    return raw[:at] + raw[at + ID_BYTES :]
+
+
+def unpack(packed: bytes, prev: bytes) -> bytes:
+    """The entry that `pack` made smaller; `prev`: id of the entry before it.
+
+    Raises:
+        FrameError: `malformed`.
+    """
+    at = _prev_at(packed)
+    return packed[:at] + prev + packed[at:]
 
 
 def check_entry(entry: Entry, network: bytes) -> None:
     """Verify the origin's own signature. Raises SignatureError."""
-    verify1(entry.raw, entry.log.origin, entry_aad(network))
+    check1(entry.raw, entry.log.origin, entry_aad(network))
 
 
 def author_aad(network: bytes, origin: bytes, lane: int, lifetime_s: int, kind: str) -> bytes:

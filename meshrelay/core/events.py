@@ -8,19 +8,27 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from meshrelay.core.accept import Prepared
 from meshrelay.core.entry import Draft, Entry, LogId
 from meshrelay.core.records import Record
-from meshrelay.core.vector import Cursor
+from meshrelay.core.vector import Cursor, Line
 from meshrelay.core.verdict import Verdict
 from meshrelay.errors import RemoteProtocolError
 
 
 class Now(NamedTuple):
-    """Two clocks: one that only runs forward, for timers, and the physical estimate."""
+    """The clocks: one that only runs forward, for timers, and the physical estimate.
+
+    `seen_ms`: milliseconds that this store has seen pass, over all its boots; what an
+    unpowered or unobserved span took is missing in it. `gap_ms`: its value when such a span
+    of unknown length last ended, 0 if there was none.
+    """
 
     mono_ms: int
     pt_ms: int
     quality: int
+    seen_ms: int = 0
+    gap_ms: int = 0
 
 
 # Events
@@ -41,10 +49,11 @@ class LinkDown(NamedTuple):
 
 
 class Received(NamedTuple):
-    """One frame from a link."""
+    """One frame from a link. `prepared`: what `accept.prepare` made of it, on any thread."""
 
     link: int
     data: bytes
+    prepared: Prepared | None = None
 
 
 class Heard(NamedTuple):
@@ -68,18 +77,48 @@ class Committed(NamedTuple):
 
 
 class CommitFailed(NamedTuple):
-    """Nothing of `ticket`, nor of any later ticket already issued, reached the disk."""
+    """Nothing of `ticket`, nor of any later ticket already issued, reached the disk.
+
+    Entries are asked for again. If one of these commits carried records, start again: the
+    machine believes to have them.
+    """
 
     ticket: int
     reason: str
 
 
+class HeldEntry(NamedTuple):
+    """A stored entry: its bytes, the known age it came with (clock.Age), and when it came.
+
+    `seen_ms`: Now.seen_ms of its commit.
+    """
+
+    raw: bytes
+    age: int
+    seen_ms: int
+
+
 class EntriesRead(NamedTuple):
-    """Answer to ReadEntries: stored bytes in order, possibly fewer than asked."""
+    """Answer to ReadEntries: stored entries in order, possibly fewer than asked."""
 
     link: int
     log: LogId
     first: int
+    held: list[HeldEntry]
+
+
+class IdsRead(NamedTuple):
+    """Answer to ReadIds: (seq, entry id) of those that are held."""
+
+    link: int
+    log: LogId
+    ids: list[tuple[int, bytes]]
+
+
+class AboveRead(NamedTuple):
+    """Answer to ReadAbove: every stored entry of the log above that height, in order."""
+
+    log: LogId
     raws: list[bytes]
 
 
@@ -102,8 +141,8 @@ class Tick(NamedTuple):
 
 
 Event = (
-    LinkUp | LinkDown | Received | Heard | Submit | Committed | CommitFailed | EntriesRead | Found
-    | Missing | Tick
+    LinkUp | LinkDown | Received | Heard | Submit | Committed | CommitFailed | EntriesRead
+    | IdsRead | AboveRead | Found | Missing | Tick
 )  # fmt: skip
 
 # Effects
@@ -125,14 +164,30 @@ class CloseLink(NamedTuple):
     error: RemoteProtocolError
 
 
+class Taken(NamedTuple):
+    """An entry that a log takes. `age`: its known age now (clock.Age)."""
+
+    entry: Entry
+    verdict: Verdict
+    age: int
+
+
 class Commit(NamedTuple):
-    """Write all of it in one FULL commit, then say Committed."""
+    """Write all of it in one FULL commit, then say Committed.
+
+    `cuts`: logs that an end takes back to this line: entries above it leave the log; height 0
+    removes the log. `orphans`: entries that a record of this commit keeps outside every log,
+    for the folds. Change numbers count logs of `entries` in order of first occurrence, then
+    `cuts`, then records with a lane.
+    """
 
     ticket: int
-    entries: list[tuple[Entry, Verdict]]
+    entries: list[Taken]
     records: list[Record]
     tag: int | None
     link: int | None
+    cuts: list[Line] = []
+    orphans: list[Taken] = []
 
 
 class ReadEntries(NamedTuple):
@@ -142,6 +197,21 @@ class ReadEntries(NamedTuple):
     log: LogId
     first: int
     bytes_max: int
+
+
+class ReadIds(NamedTuple):
+    """The entry ids at these seqs: where two branches of a log part is being located."""
+
+    link: int
+    log: LogId
+    seqs: list[int]
+
+
+class ReadAbove(NamedTuple):
+    """Every stored entry of `log` above `height`: an end takes them out of the log."""
+
+    log: LogId
+    height: int
 
 
 class LookUp(NamedTuple):
@@ -175,6 +245,18 @@ class Covered(NamedTuple):
     high: int
 
 
+class AdoptTime(NamedTuple):
+    """An archive with a good clock said on a live link that it is `pt_ms` now."""
+
+    pt_ms: int
+
+
+class OwnLogEnded(NamedTuple):
+    """Somebody else signed with this node's key: only a start under a new incarnation helps."""
+
+    log: LogId
+
+
 class Refused(NamedTuple):
     """Count a refusal by its reason."""
 
@@ -183,6 +265,6 @@ class Refused(NamedTuple):
 
 
 Effect = (
-    SendFrame | Broadcast | CloseLink | Commit | ReadEntries | LookUp | Rejudge | KeepHave
-    | KeepCursor | Covered | Refused
+    SendFrame | Broadcast | CloseLink | Commit | ReadEntries | ReadIds | ReadAbove | LookUp
+    | Rejudge | KeepHave | KeepCursor | Covered | AdoptTime | OwnLogEnded | Refused
 )  # fmt: skip

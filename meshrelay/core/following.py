@@ -1,7 +1,9 @@
-"""Asking: which link each log is followed on, with leases, and which records are missing.
+"""Asking for logs: on which link each one is brought to us, with leases.
 
-One announcing peer per log. A lease is renewed while the log moves or a higher lane
-uses the link; otherwise another announcer is asked. Nobody floods, so nothing is pruned.
+One link pushes whatever is new there; every other pushes just what its peer writes itself.
+A log that comes twice is withdrawn where it came second, one that is announced elsewhere is
+asked for there. A lease is renewed while the log moves or a higher lane uses the link;
+otherwise another announcer is asked.
 """
 
 from __future__ import annotations
@@ -10,132 +12,196 @@ from collections.abc import Iterable, Iterator
 
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import Effect, Now
-from meshrelay.core.frames import LINES_MAX, RECORD_IDS_MAX, Want
+from meshrelay.core.frames import DONE_ALL, LINES_MAX, PUSH_ALL, RECORD_IDS_MAX, Want
 from meshrelay.core.have import NO_NONCE
-from meshrelay.core.link import LEASES_FRUITLESS_MAX, SILENT_MS, Lease, LinkState
-from meshrelay.core.records import NodeCredential, Record
+from meshrelay.core.link import LEASE_MS, LEASES_FRUITLESS_MAX, SILENT_MS, Lease, LinkState
 from meshrelay.core.state import State, send
 
 REWANT_GAP_MS = 1_000
-MISSING_MS = 3_000
-MISSING_MS_MAX = 60_000
-# Beyond this, ids are asked for once and again when they are announced again.
-MISSING_MAX = 50_000
 
 
 class Following:
-    """What this node asks of others."""
+    """What this node asks of others, log by log."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._on: dict[LogId, int] = {}  # log -> link on which we follow it
-        self._live: dict[bytes, bytes] = {}  # origin -> incarnation that moved last
+        self._on: dict[LogId, int] = {}  # log -> link that brings it
         self._asked_ms: dict[LogId, int] = {}
-        self._turn = 0
-        self.missing: dict[bytes, tuple[int, int]] = {}  # record id -> next ask, interval
-        for log in state.vector.lines:
-            self._live[log.origin] = log.incarnation
+        self._push: int | None = None
 
-    def moved(self, log: LogId) -> None:
-        """An entry of `log` was committed: its incarnation is the living one."""
-        self._live[log.origin] = log.incarnation
-
-    def follows(self, log: LogId, link: LinkState) -> bool:
-        """Whether `log` is followed on `link`, or nowhere."""
-        return self._on.get(log, link.id) == link.id
+    def link_up(self, link: LinkState) -> None:
+        """The first link pushes everything."""
+        if self._push is None:
+            self._push, link.push = link.id, PUSH_ALL
 
     def link_gone(self, gone: LinkState, now: Now) -> Iterator[Effect]:
-        """Follow elsewhere what was followed there."""
-        for log in gone.leases:
-            if self._on.get(log) == gone.id:
-                del self._on[log]
-        for other in self._state.links.values():
-            yield from self.follow_here(other, now)
+        """Ask elsewhere for what was brought there."""
+        lost = [log for log in gone.leases if self._on.get(log) == gone.id]
+        for log in lost:
+            del self._on[log]
+        if self._push == gone.id:
+            self._push = None
+            heir = self._heir()
+            if heir is not None:
+                self._push, heir.push, heir.hello_soon = heir.id, PUSH_ALL, True
+        for link in list(self._state.links.values()):
+            yield from self.follow_owed(link, now)
+        push = self._state.links.get(self._push or -1)
+        if push is not None:
+            again = [log for log in lost if log in push.refused and log not in self._on]
+            if again:
+                yield from self.follow_on(push, again, now)
+
+    def put_back(self) -> None:
+        """What moved did not reach the disk."""
+        for link in self._state.links.values():
+            for lease in link.leases.values():
+                lease.moved = False
+
+    def _heir(self) -> LinkState | None:
+        """The next link to push everything: an archive's if there is one."""
+        links = list(self._state.links.values())
+        archives = [link for link in links if self._state.is_archive(link.peer)]
+        return next(iter(archives or links), None)
+
+    def brings(self, log: LogId, link: LinkState) -> bool:
+        """Whether `log` comes over `link`, or nowhere yet."""
+        return self._on.get(log, link.id) == link.id
+
+    def offered(self, link: LinkState, logs: list[LogId], now: Now) -> Iterator[Effect]:
+        """News of logs: unless asked for, they are not pushed here."""
+        unled = [log for log in logs if log not in self._on]
+        link.refused.update(log for log in logs if self._on.get(log, link.id) != link.id)
+        if unled:
+            yield from self.follow_on(link, unled, now)
+
+    def follow_owed(self, link: LinkState, now: Now) -> Iterator[Effect]:
+        """Ask here for what was announced here and nobody brings."""
+        logs = [log for log in link.owed if log not in self._on]
+        if logs:
+            yield from self.follow_on(link, logs, now)
 
     def ask_past_gap(self, log: LogId, link: LinkState, now: Now) -> Iterator[Effect]:
         """An entry came whose predecessor is missing: ask from our height, not too often."""
         if now.mono_ms - self._asked_ms.get(log, -REWANT_GAP_MS) >= REWANT_GAP_MS:
             self._asked_ms[log] = now.mono_ms
-            yield from self.follow_on(link, [log], now)
+            yield from self.follow_on(link, [log], now, afresh=True)
 
-    def should_move(self, log: LogId, link: LinkState) -> bool:
-        """Whether to follow `log` on `link`, which announced it, instead of where we do."""
-        current = self._state.links.get(self._on.get(log, -1))
-        return current is None or (current is not link and log not in current.owed)
-
-    def follow_here(self, link: LinkState, now: Now) -> Iterator[Effect]:
-        """Follow on `link` every living log nobody else serves, and its owner's own logs."""
-        if link.theirs is None:
-            return
-        logs = [
-            log
-            for log in self._state.vector.lines
-            if self._live.get(log.origin) == log.incarnation
-            and log.origin not in (self._state.signer.public, link.peer)
-            and log not in self._on
-        ]
-        logs += [log for log in link.owed if log not in self._on]
-        for lane in range(4):
-            own = LogId(link.peer, link.theirs.incarnation, lane)
-            current = self._state.links.get(self._on.get(own, -1))
-            if current is None or current.peer != link.peer:
-                logs.append(own)
-        if logs:
-            yield from self.follow_on(link, list(dict.fromkeys(logs)), now)
-
-    def follow_on(self, link: LinkState, logs: Iterable[LogId], now: Now) -> Iterator[Effect]:
-        """Ask `link` for these logs from our height on, and withdraw them elsewhere."""
-        wanted = []
-        withdrawn: dict[int, list[tuple[LogId, int]]] = {}
+    def announced(self, link: LinkState, logs: list[LogId], pushed: bool, now: Now) -> Iterator[
+        Effect
+    ]:  # fmt: skip
+        """These logs are higher there; `pushed`: they come by themselves."""
+        moves: list[LogId] = []
+        unwanted: list[LogId] = []
+        begun: list[tuple[LogId, int]] = []
         for log in logs:
-            old = self._on.get(log)
-            if old is not None and old != link.id and old in self._state.links:
-                self._state.links[old].leases.pop(log, None)
-                withdrawn.setdefault(old, []).append((log, 0))
+            current = self._state.links.get(self._on.get(log, -1))
+            if current is link:
+                continue
+            serves = current is not None and log in current.owed
+            if pushed and log not in link.refused:
+                if serves:
+                    unwanted.append(log)
+                else:
+                    self._brought(log, link, now)
+                    taken = self._state.acceptor.taken(log)
+                    if 0 < taken < link.owed[log] - 1:
+                        begun.append((log, taken + 1))
+            elif not serves:
+                moves.append(log)
+        if unwanted:
+            yield from self._withdraw(link, unwanted, now)
+        if begun:  # they may not know how far we came
+            yield from self.want(link, begun, [], [], now)
+        if moves:
+            yield from self.follow_on(link, moves, now)
+
+    def _brought(self, log: LogId, link: LinkState, now: Now) -> None:
+        old = self._state.links.get(self._on.get(log, -1))
+        if old is not None:
+            old.leases.pop(log, None)
+        self._on[log] = link.id
+        link.leases.setdefault(log, Lease(log.lane, link.came, now.mono_ms))
+
+    def took(self, log: LogId, link: LinkState, now: Now) -> None:
+        """An entry of `log` came first over `link`."""
+        if self._on.get(log) != link.id:
+            self._brought(log, link, now)
+        link.took(log, now.mono_ms)
+
+    def came_twice(self, log: LogId, link: LinkState, now: Now) -> Iterator[Effect]:
+        """An entry that is here already: not from here, unless its origin is the peer."""
+        current = self._state.links.get(self._on.get(log, -1))
+        if current is None or current is link or log in link.refused:
+            return
+        if log.origin == link.peer and log.origin != current.peer:
+            self._brought(log, link, now)
+            current, link = link, current
+            if log in link.refused:
+                return
+        yield from self._withdraw(link, [log], now)
+
+    def _withdraw(self, link: LinkState, logs: list[LogId], now: Now) -> Iterator[Effect]:
+        link.refused.update(logs)
+        yield from self.want(link, [(log, 0) for log in logs], [], [], now)
+
+    def follow_on(
+        self, link: LinkState, logs: Iterable[LogId], now: Now, afresh: bool = False
+    ) -> Iterator[Effect]:
+        """Ask `link` for these logs from our height on, and withdraw them elsewhere.
+
+        `afresh`: what was sent from there is lost; else the sender never goes back for it.
+        """
+        wanted = []
+        withdrawn: dict[int, list[LogId]] = {}
+        for log in logs:
+            old = self._state.links.get(self._on.get(log, -1))
+            if old is not None and old is not link:
+                withdrawn.setdefault(old.id, []).append(log)
+                old.leases.pop(log, None)
+            afresh = afresh or old is link
             self._on[log] = link.id
-            link.leases[log] = Lease(log.lane, now.mono_ms)
+            link.leases[log] = Lease(log.lane, link.came, now.mono_ms)
+            link.refused.discard(log)
             wanted.append((log, self._state.acceptor.taken(log) + 1))
-        for old, items in withdrawn.items():
-            yield from self.want(self._state.links[old], items, [], now)
-        yield from self.want(link, wanted, [], now)
+        for number, items in withdrawn.items():
+            yield from self._withdraw(self._state.links[number], items, now)
+        yield from self.want(link, wanted, [], [], now, afresh)
 
     def want(
-        self, link: LinkState, logs: list[tuple[LogId, int]], records: list[bytes], now: Now
+        self,
+        link: LinkState,
+        logs: list[tuple[LogId, int]],
+        records: list[bytes],
+        buckets: list[int],
+        now: Now,
+        afresh: bool = False,
     ) -> Iterator[Effect]:
-        """One WANT for the link, with a fresh grant; cut into frames when long."""
-        nonce = self._state.nonce if logs else NO_NONCE
-        grant = link.next_grant(now.mono_ms)
+        """One WANT for the link, with a grant; cut into frames when long.
+
+        `afresh`: what was under way is given up for lost.
+        """
+        nonce = NO_NONCE
+        if afresh or any(first for _, first in logs):
+            nonce = self._state.nonce
+            link.asked_ms = now.mono_ms
+        grant, done = link.next_grant(now.mono_ms)
+        done = DONE_ALL if afresh else done
         while True:
-            yield send(link, Want(grant, nonce, logs[:LINES_MAX], records[:RECORD_IDS_MAX]))
-            logs, records = logs[LINES_MAX:], records[RECORD_IDS_MAX:]
+            part, ids = logs[:LINES_MAX], records[:RECORD_IDS_MAX]
+            yield send(link, Want(grant, done, nonce, part, ids, buckets))
+            logs, records, buckets, done = logs[LINES_MAX:], records[RECORD_IDS_MAX:], [], 0
             if not logs and not records:
                 return
 
-    def want_records(self, ids: list[bytes], link: LinkState | None, now: Now) -> Iterator[Effect]:
-        """Ask for records now, and again until they come."""
-        for record_id in ids[: max(MISSING_MAX - len(self.missing), 0)]:
-            self.missing.setdefault(record_id, (now.mono_ms + MISSING_MS, MISSING_MS))
-        link = link or next(iter(self._state.links.values()), None)
-        if link is not None:
-            yield from self.want(link, [], ids, now)
-
-    def ask_for_logs_of(self, records: list[Record], now: Now) -> Iterator[Effect]:
-        """Entries that were dropped for want of their origin's credential: ask again."""
-        contents = [record.content for record in records]
-        origins = {content.key for content in contents if isinstance(content, NodeCredential)}
-        for link in list(self._state.links.values()) if origins else ():
-            logs = [log for log in link.owed if log.origin in origins]
-            logs = [log for log in logs if self.follows(log, link)]
-            if logs:
-                yield from self.follow_on(link, logs, now)
-
-    def repeat_once(self, link: LinkState, now: Now) -> Iterator[Effect]:
-        """On a lossy link, say once more what we follow: the first WANT may have come too soon."""
+    def say_again(self, link: LinkState, now: Now) -> Iterator[Effect]:
+        """On a lossy link, say what we want once more: a WANT may be lost without a trace."""
         if link.repeat_ms is not None and now.mono_ms >= link.repeat_ms:
             link.repeat_ms = None
+            if max(link.lane_ms) > now.mono_ms - SILENT_MS:
+                return
             logs = [(log, self._state.acceptor.taken(log) + 1) for log in link.leases]
-            if logs:
-                yield from self.want(link, logs, [], now)
+            yield from self.want(link, logs, [], [], now, True)
 
     def expire_leases(self, link: LinkState, now: Now) -> Iterator[Effect]:
         """Leases that moved nothing: another announcer, the same again, or give up."""
@@ -148,21 +214,27 @@ class Following:
                 continue
             lease = link.leases.get(log)
             if lease is None or self._on.get(log) != link.id:
-                if self.should_move(log, link):
+                current = self._state.links.get(self._on.get(log, -1))
+                if current is None or log not in current.owed:
                     again.append(log)
                 continue
             links = self._state.links.values()
             other = next((each for each in links if each is not link and log in each.owed), None)
             silent = now.mono_ms - link.heard_ms >= SILENT_MS
-            if now.mono_ms < lease.until_ms and not (silent and other):
+            # An urgent entry is soon asked of another; of the same peer only after a slow line.
+            until_ms = lease.until_ms if other else max(lease.until_ms, link.asked_ms + LEASE_MS)
+            if now.mono_ms < until_ms and not (silent and other):
                 continue
-            if self._state.acceptor.taken(log) >= link.owed[log] or link.higher_lane_moved(
-                log.lane, now.mono_ms - SILENT_MS
+            drips = other is not None and lease.is_slow(link.came)
+            if (
+                (lease.moved and not drips)
+                or self._state.acceptor.taken(log) >= link.owed[log]
+                or link.higher_lane_moved(log.lane, lease.began_ms)
             ):
-                lease.renew(log.lane, now.mono_ms)
+                lease.renew(link.came, now.mono_ms)
                 continue
             lease.fruitless += 1
-            lease.renew(log.lane, now.mono_ms)
+            lease.renew(link.came, now.mono_ms)
             if other is not None:
                 yield from self.follow_on(other, [log], now)
             elif lease.fruitless > LEASES_FRUITLESS_MAX and not silent:
@@ -170,7 +242,7 @@ class Following:
                 # cursor: the next HELLO brings it again.
                 del link.owed[log], link.leases[log], self._on[log]
                 link.mark = self._state.known(link)
-                yield from self._back_to_owner([log], link, now)
+                yield from self._back([log], link, now)
             else:
                 again.append(log)
         if again:
@@ -184,36 +256,18 @@ class Following:
         logs = [log for log in link.owed if self._on.get(log) == link.id]
         link.owed.clear()
         link.owed_records.clear()
-        yield from self._back_to_owner(logs, link, now)
+        link.owed_buckets.clear()
+        yield from self._back(logs, link, now)
 
-    def _back_to_owner(self, logs: list[LogId], link: LinkState, now: Now) -> Iterator[Effect]:
+    def _back(self, logs: list[LogId], link: LinkState, now: Now) -> Iterator[Effect]:
         """A lie may have taken a log from the link of the node that writes it."""
         for other in list(self._state.links.values()):
-            own = [log for log in logs if log.origin == other.peer != link.peer]
-            if own:
-                yield from self.follow_on(other, own, now)
-
-    def contact(self, link: LinkState, now: Now) -> Iterator[Effect]:
-        """A peer answered its first HELLO: contact ends every back-off."""
-        for record, (_, interval) in self.missing.items():
-            self.missing[record] = (now.mono_ms + MISSING_MS, min(interval, MISSING_MS))
-        if self.missing:
-            yield from self.want(link, [], list(self.missing)[:RECORD_IDS_MAX], now)
-
-    def ask_again(self, now: Now) -> Iterator[Effect]:
-        """Missing records are asked of one link after the other, at growing intervals."""
-        due = [record for record, (at, _) in self.missing.items() if at <= now.mono_ms]
-        del due[RECORD_IDS_MAX:]
-        ids = []
-        for record in due:
-            if record in self._state.book or record in self._state.book.nodes:
-                del self.missing[record]
+            if other is link:
                 continue
-            interval = min(self.missing[record][1] * 2, MISSING_MS_MAX)
-            self.missing[record] = (now.mono_ms + interval, interval)
-            ids.append(record)
-        quiet_ms = now.mono_ms - MISSING_MS  # a link that is bringing records is not asked twice
-        links = [link for link in self._state.links.values() if link.records_ms < quiet_ms]
-        if ids and links:
-            self._turn += 1
-            yield from self.want(links[self._turn % len(links)], [], ids, now)
+            again = [
+                log
+                for log in logs
+                if log in other.refused and (log.origin == other.peer or other.id == self._push)
+            ]
+            if again:
+                yield from self.follow_on(other, again, now)

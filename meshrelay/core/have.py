@@ -30,8 +30,9 @@ class Have(NamedTuple):
     """One signed statement.
 
     `number`: how many incarnations the store has had; `past`: the newest of them before
-    this one. `since`: the lines are all that changed after this change number; 0 = the whole
-    store (or its LINES_MAX newest lines). `health`: for the monitor, by small keys.
+    this one. Number 0: a brief answer, which says nothing of incarnations. `since`: the lines
+    are all that changed after this change number; 0 = the whole store (or its LINES_MAX
+    newest lines). `health`: for the monitor, by small keys.
     """
 
     raw: bytes
@@ -53,7 +54,7 @@ class Have(NamedTuple):
         Named, or older than the oldest that is named: a store that changed incarnation
         more than PAST_MAX times still ends its old words.
         """
-        unnamed = other.number < self.number - len(self.past)
+        unnamed = 0 < other.number < self.number - len(self.past)
         return other.incarnation != self.incarnation and (other.incarnation in self.past or unnamed)
 
     @property
@@ -72,12 +73,18 @@ def make_have(
     stated_ms: int,
     nonce: bytes,
     health: dict[int, int | str | list[int]],
+    brief: bool = False,
 ) -> Have:
-    """State what `vector` holds; the caller guarantees that it is on disk."""
+    """State what `vector` holds; the caller guarantees that it is on disk.
+
+    `brief`: for a peer with an equal digest: neither lines nor past incarnations.
+    """
     logs = [key for key, _ in vector.after(since) if isinstance(key, LogId)][-LINES_MAX:]
     lines = [vector.lines[log] for log in logs]
-    rows = [[*line.log, line.height, line.head] for line in lines]
     named, number = past[-PAST_MAX:], len(past) + 1
+    if brief:
+        lines, named, number = [], [], 0
+    rows = [[*line.log, line.height, line.head] for line in lines]
     digest = vector.digest()
     payload = encode(
         [
@@ -178,6 +185,8 @@ class Receipts:
         if any(word.newest.supersedes(have) for word in words.values()):
             return False
         word = words.get(have.incarnation)
+        if have.number == 0:
+            return word is not None
         return (
             word is None
             or have.order > word.newest.order
@@ -196,6 +205,11 @@ class Receipts:
         """Learn from a verified HAVE."""
         words = self._words.setdefault(have.signer, {})
         word = words.get(have.incarnation)
+        if word is not None and have.number == 0:
+            if have.digest == ours.digest():
+                for line in ours.lines.values():
+                    self._cover(word, line.log, line.height)
+            return
         before: dict[LogId, int] = {}
         if word is None:
             before = {log: self.covered(have.signer, log) for log in ours.lines}
@@ -219,6 +233,15 @@ class Receipts:
             now = self.covered(have.signer, log)
             if now < height:  # the holder lost it: the words under messages go back
                 self.moved.append((log, now, height))
+
+    def level(self, ours: Vector) -> None:
+        """Our store moved: whoever stated last just what we hold now covers all of it."""
+        digest = ours.digest()
+        for words in self._words.values():
+            for word in words.values():
+                if word.newest.digest == digest:
+                    for line in ours.lines.values():
+                        self._cover(word, line.log, line.height)
 
     def _claim(self, have: Have, word: _Word, line: Line, ours: Vector) -> None:
         if line.height <= word.covered.get(line.log, 0):
@@ -257,7 +280,7 @@ class Receipts:
 
     def resolve(self, log: LogId, seq: int, entry_id: bytes) -> None:
         """Tell that `entry_id` is what we hold at (log, seq): settles claims at that height."""
-        for signer, incarnation in list(self._waiting.get(log, ())):
+        for signer, incarnation in sorted(self._waiting.get(log, ())):
             word = self._words.get(signer, {}).get(incarnation)
             claim = word.claims.get(log) if word else None
             if word is None or claim is None:
@@ -288,6 +311,14 @@ class Receipts:
                 tips.append(max(each.covered.get(log, 0) for each in (word, *past)))
         return min(tips, default=0)
 
+    def covered_by(self, signer: bytes, incarnation: bytes, log: LogId) -> int:
+        """Height up to which this very store said it holds `log`, checked against ours; 0 if not.
+
+        What its other incarnations said does not count: after a restore it may be gone.
+        """
+        word = self._words.get(signer, {}).get(incarnation)
+        return word.covered.get(log, 0) if word else 0
+
     def signers(self) -> Iterable[bytes]:
         """Everybody who ever stated anything here."""
         return self._words.keys()
@@ -299,14 +330,18 @@ class Receipts:
             return None
         return max((word.newest for word in words.values()), key=lambda have: have.stated_ms)
 
-    def kept(self) -> list[Have]:
-        """All HAVEs that are still the newest word on something: what is passed on."""
-        return [
-            have
-            for words in self._words.values()
-            for word in words.values()
-            for have in word.still_newest.values()
-        ]
+    def tips(self) -> dict[tuple[bytes, bytes], int]:
+        """(signer, incarnation) -> change number of its newest HAVE; past ones left out."""
+        return {
+            (signer, incarnation): word.newest.change
+            for signer, words in self._words.items()
+            for incarnation, word in words.items()
+            if not any(other.newest.supersedes(word.newest) for other in words.values())
+        }
+
+    def kept(self, signer: bytes, incarnation: bytes) -> list[Have]:
+        """The HAVEs of one store that are still the newest word on something."""
+        return list(self._words[signer][incarnation].still_newest.values())
 
     def stated(self, signer: bytes, log: LogId) -> int:
         """Height the signer claims for a log, verified or not (for backlogs), 0 if none."""

@@ -1,22 +1,29 @@
 """One link as the sync machine sees it: what they asked, what we asked, and how fast.
 
-A sender re-chooses strictly by lane for every batch and never sends beyond the
-receiver's byte grant, so that bulk can never stand in front of an urgent entry for
-longer than the grant takes.
+A sender re-chooses strictly by lane for every batch and never has more under way than the
+receiver's byte grant, so that bulk can never stand in front of an urgent entry for longer
+than the grant takes.
 """
 
 from __future__ import annotations
 
-from meshrelay.core.entry import LANES, LogId
-from meshrelay.core.frames import BATCH_BYTES_MAX, Hello
+from collections.abc import Iterable
 
-# Bytes in flight: a quarter second of the measured rate, within these bounds.
+from meshrelay.core.entry import LANES, LogId
+from meshrelay.core.frames import BATCH_BYTES_MAX, NONCE_BYTES, PUSH_NOTHING, PUSH_OWN, Hello
+
+# Bytes under way: a quarter second of the measured rate, within these bounds. The least is
+# half a second of a 128 kbit/s line: an urgent entry waits behind it.
 GRANT_MS = 250
-GRANT_BYTES_MIN = 16 * 1024
+GRANT_BYTES_MIN = 8 * 1024
 GRANT_BYTES_MAX = 1024 * 1024
+# The first one of a link: after an outage the first thing to arrive should be small.
+GRANT_BYTES_FIRST = 2 * 1024
 # How long one announcer may take to move a log before another is asked.
 LEASE_MS = 10_000
 LEASE_URGENT_MS = 1_000
+# A peer that moves a log but brings less than this (8 kbit/s) drips: others are asked.
+LEASE_BYTES_PER_S_MIN = 1_000
 # A link that owes us and is silent this long loses its leases at once.
 SILENT_MS = 3_000
 # Fruitless leases before an announcement is taken for a lie and forgotten.
@@ -26,17 +33,31 @@ LONG_AGO = 3_600_000
 
 
 class Lease:
-    """One log that we follow on a link."""
+    """One log that is brought to us on a link, judged term by term.
 
-    __slots__ = ("fruitless", "until_ms")
+    `moved`: whether an entry of it came in this term; `came`: bytes that the link had brought
+    when the term began.
+    """
 
-    def __init__(self, lane: int, now_ms: int) -> None:
+    __slots__ = ("began_ms", "came", "fruitless", "lane", "moved", "until_ms")
+
+    def __init__(self, lane: int, came: int, now_ms: int) -> None:
+        self.lane = lane
         self.fruitless = 0
-        self.until_ms = 0
-        self.renew(lane, now_ms)
+        self.renew(came, now_ms)
 
-    def renew(self, lane: int, now_ms: int) -> None:
-        self.until_ms = now_ms + (LEASE_URGENT_MS if lane == 0 else LEASE_MS)
+    def renew(self, came: int, now_ms: int) -> None:
+        """A new term; twice as long after a fruitless one, for a line may just be slow."""
+        term_ms = LEASE_URGENT_MS if self.lane == 0 else LEASE_MS
+        self.began_ms = now_ms
+        self.until_ms = now_ms + (term_ms * 2 if self.fruitless else term_ms)
+        self.moved = False
+        self.came = came
+
+    def is_slow(self, came: int) -> bool:
+        """Whether the link brought less in this term than any honest line would carry."""
+        term_ms = LEASE_URGENT_MS if self.lane == 0 else LEASE_MS
+        return (came - self.came) * 1_000 < LEASE_BYTES_PER_S_MIN * term_ms
 
 
 class LinkState:
@@ -52,44 +73,72 @@ class LinkState:
         self.broadcasts = broadcasts
         self.theirs: Hello | None = None
         self.hello_ms = now_ms - LONG_AGO
+        self.hello_soon = False
         self.all_lines_ms = now_ms - LONG_AGO
-        self.have_ms = now_ms - LONG_AGO
         self.heard_ms = now_ms
-        self.records_ms = now_ms - LONG_AGO
+        self.asked_ms = now_ms - LONG_AGO
+        self.nonce = bytes(NONCE_BYTES)
+        self.answered_ms = now_ms - LONG_AGO
+        self.locates = 0
         # What they announced and we do not hold; the cursor may move to `mark` when empty.
         self.owed: dict[LogId, int] = {}
-        self.owed_records: set[bytes] = set()
+        self.owed_records: dict[bytes, None] = {}
+        self.owed_buckets: dict[int, None] = {}
         self.mark = 0
-        # What we follow here, and what we granted.
+        self.bridge = 0
+        # Of the announced records and buckets, those asked for here.
+        self.asking: set[bytes] = set()
+        self.asking_buckets: set[int] = set()
+        self.records_ms = now_ms - LONG_AGO
+        # What is brought here, what we said is not wanted here, and what we granted.
+        self.push = PUSH_OWN
         self.leases: dict[LogId, Lease] = {}
-        self.grant = GRANT_BYTES_MIN
+        self.refused: set[LogId] = set()
+        self.grant = GRANT_BYTES_FIRST
         self.used = 0
+        self.came = 0
         self.granted_ms = now_ms
         self.lane_ms = [now_ms - LONG_AGO for _ in LANES]
-        # What they follow here, and what they granted.
+        # What they follow here or want pushed, what they refused, and what they granted.
+        self.pushed = PUSH_NOTHING
         self.standing: dict[LogId, int] = {}
+        self.withdrawn: set[LogId] = set()
+        self.offers: dict[LogId, None] = {}
+        self.needed: dict[bytes, None] = {}
+        self.vain: dict[bytes, None] = {}
+        self.background: dict[bytes, None] = {}
+        self.buckets: dict[int, None] = {}
         self._ready: tuple[dict[LogId, None], ...] = tuple({} for _ in LANES)
-        self.credit = 0
-        self.repeat_ms = now_ms + SILENT_MS if lossy else None
+        self.window = 0
+        self.under_way = 0
         self.reading = False
+        self.repeat_ms = now_ms + SILENT_MS if lossy else None
 
     # Sending
+
+    def follow(self, log: LogId, first: int) -> None:
+        """They want `log` from `first` on."""
+        self.standing[log] = first
+        self.withdrawn.discard(log)
+        self.wake(log)
 
     def wake(self, log: LogId) -> None:
         """An entry that they follow may be ready."""
         self._ready[log.lane][log] = None
 
     def withdraw(self, log: LogId) -> None:
-        """They follow this log here no longer."""
+        """They do not want this log from here."""
         self.standing.pop(log, None)
-        self._ready[log.lane].pop(log, None)
+        self.withdrawn.add(log)
+        self.sleep(log)
 
-    def next_log(self) -> LogId | None:
+    def next_log(self, lanes: Iterable[int]) -> LogId | None:
         """The log to send from now: strictly by lane, in turn within a lane."""
-        for lane in self._ready:
-            if lane:
-                log = next(iter(lane))
-                lane[log] = lane.pop(log)
+        for lane in lanes:
+            ready = self._ready[lane]
+            if ready:
+                log = next(iter(ready))
+                ready[log] = ready.pop(log)
                 return log
         return None
 
@@ -97,34 +146,44 @@ class LinkState:
         """Nothing more to send from this log for now."""
         self._ready[log.lane].pop(log, None)
 
+    @property
+    def credit(self) -> int:
+        """How much more may be put under way."""
+        return self.window - self.under_way
+
     def batch_bytes(self) -> int:
-        """How much one batch may carry under what is left of the grant."""
-        return min(self.credit, BATCH_BYTES_MAX)
+        """How much one batch may carry: at least two fit a grant, so that a line stays full."""
+        return min(self.credit, max(self.window // 2, 1), BATCH_BYTES_MAX)
 
     # Receiving
 
-    def took(self, log: LogId, size: int, now_ms: int) -> None:
-        """Entries of `log` came in and moved it."""
-        self.used += size
+    def took(self, log: LogId, now_ms: int) -> None:
+        """An entry of `log` came in and moved it."""
         self.lane_ms[log.lane] = now_ms
         lease = self.leases.get(log)
         if lease is not None:
             lease.fruitless = 0
-            lease.renew(log.lane, now_ms)
+            lease.moved = True
+
+    def brought(self, size: int) -> None:
+        """A frame under the grant came in."""
+        self.used += size
+        self.came += size
 
     def needs_grant(self) -> bool:
         """Half of the last grant is used up."""
         return self.used * 2 >= self.grant
 
-    def next_grant(self, now_ms: int) -> int:
-        """The size of the next grant, from the rate measured since the last one."""
-        if self.used:
+    def next_grant(self, now_ms: int) -> tuple[int, int]:
+        """(next grant, bytes that came in since the last one), by the rate measured since."""
+        done = self.used
+        if done:
             elapsed_ms = max(now_ms - self.granted_ms, 1)
-            wanted = self.used * GRANT_MS // elapsed_ms
+            wanted = done * GRANT_MS // elapsed_ms
             self.grant = max(GRANT_BYTES_MIN, min(GRANT_BYTES_MAX, wanted, self.grant * 2))
         self.used = 0
         self.granted_ms = now_ms
-        return self.grant
+        return self.grant, done
 
     def higher_lane_moved(self, lane: int, since_ms: int) -> bool:
         """Whether a more urgent lane used the link lately: patience is due."""

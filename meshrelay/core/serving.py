@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshrelay.core.events import Effect, EntriesRead, ReadEntries
-from meshrelay.core.frames import Entries, Records, Want
+from meshrelay.core.clock import age_now
+from meshrelay.core.entry import LogId
+from meshrelay.core.events import Effect, EntriesRead, Now, ReadEntries, SendFrame
+from meshrelay.core.frames import (
+    DONE_ALL,
+    PUSH_ALL,
+    PUSH_OWN,
+    Bucket,
+    Entries,
+    Frame,
+    Records,
+    Want,
+    encode_frame,
+)
 from meshrelay.core.link import LinkState
-from meshrelay.core.state import State, batches, send
+from meshrelay.core.records import RECORD_LANE, NodeCredential, Record
+from meshrelay.core.state import State
+
+# Ids asked for in vain that are remembered a link.
+VAIN_MAX = 1_000
+URGENT_LANES, TEXT_LANES, BULK_LANES = (0,), (1, 2), (3,)
 
 
 class Serving:
@@ -17,49 +34,135 @@ class Serving:
         self._state = state
 
     def want_received(self, link: LinkState, want: Want) -> Iterator[Effect]:
-        """Note what they follow and grant; records are answered at once."""
-        link.credit = want.grant
+        """Note what they follow and grant, and send what that allows."""
+        link.window = want.grant
+        link.under_way = 0 if want.done == DONE_ALL else max(link.under_way - want.done, 0)
         for log, first in want.logs:
             if first == 0:
                 link.withdraw(log)
-            else:
-                link.standing[log] = first
-                link.wake(log)
-        if want.records:
-            chain: dict[bytes, None] = {}
-            for asked in want.records:
-                if asked in self._state.book.nodes:
-                    chain.update(dict.fromkeys(self._state.book.needed_for(asked, None)))
-                else:
-                    chain.update(dict.fromkeys(self._state.book.needed_for(b"", asked)))
-            for raws in batches([self._state.book.by_id[record].raw for record in chain]):
-                yield send(link, Records(raws))
+            elif want.done == DONE_ALL or first > link.standing.get(log, 0):
+                link.follow(log, first)  # else they ask for what is under way already
+        link.buckets.update(dict.fromkeys(want.buckets))
+        book = self._state.book
+        for asked in want.records:
+            record = book.by_id.get(asked)
+            if asked in book.nodes:
+                link.needed.update(dict.fromkeys(book.needed_for(asked, None)))
+            elif record is not None and RECORD_LANE[record.type] == 3:
+                link.background[asked] = None
+            elif record is not None:
+                link.needed.update(dict.fromkeys(book.needed_for(b"", asked)))
+            elif len(link.vain) < VAIN_MAX:
+                link.vain[asked] = None
         yield from self.pump(link)
 
-    def pump(self, link: LinkState) -> Iterator[Effect]:
-        """Ask the driver for the next batch: strictly by lane, within the grant."""
-        while not link.reading and link.credit > 0:
-            log = link.next_log()
-            if log is None:
-                return
-            first = link.standing.get(log, 0)
-            if first == 0 or first > self._state.vector.height(log):
-                link.sleep(log)
-                continue
-            link.reading = True
-            yield ReadEntries(link.id, log, first, link.batch_bytes())
+    def committed(self, link: LinkState, log: LogId, first: int, is_new: bool) -> bool:
+        """`log` moved here from `first` on: whether it is sent there without being asked.
 
-    def entries_read(self, event: EntriesRead) -> Iterator[Effect]:
+        A new log of somebody else is announced instead: the peer may get it from its origin.
+        """
+        if log in link.standing:
+            link.wake(log)
+            return True
+        own = log.origin == self._state.signer.public
+        wanted = link.pushed == PUSH_ALL or (link.pushed == PUSH_OWN and own)
+        if not wanted or log in link.withdrawn or log.origin == link.peer:
+            return False
+        if is_new and not own:
+            link.withdrawn.add(log)
+            return False
+        link.follow(log, first)
+        return True
+
+    def came_from(self, link: LinkState, log: LogId, height: int) -> None:
+        """The peer itself brought `log` up to `height`: it is not sent back."""
+        if log in link.standing:
+            link.standing[log] = max(link.standing[log], height + 1)
+
+    def answer_late(self, link: LinkState, records: list[Record]) -> None:
+        """Records that they asked for in vain before are here now."""
+        for record in records:
+            node = record.content.key if isinstance(record.content, NodeCredential) else b""
+            for asked in (record.id, node):
+                if asked in link.vain:
+                    del link.vain[asked]
+                    link.needed.update(dict.fromkeys(self._state.book.needed_for(b"", record.id)))
+
+    def push_after(self, link: LinkState, change: int) -> bool:
+        """Push all that changed here after `change`, if it is remembered from where."""
+        firsts = self._state.vector.firsts_after(change)
+        if link.pushed != PUSH_ALL or firsts is None:
+            return False
+        for log, first in firsts.items():
+            if log not in link.standing and log not in link.withdrawn:
+                link.follow(log, max(first, self.known_there(link, log) + 1))
+        return True
+
+    def known_there(self, link: LinkState, log: LogId) -> int:
+        """Height that the peer's present store has stated; it need not be told of that again."""
+        if link.theirs is None:
+            return 0
+        return self._state.receipts.covered_by(link.peer, link.theirs.incarnation, log)
+
+    def pump(self, link: LinkState) -> Iterator[Effect]:
+        """Send the next things: needed records, then strictly by lane, within the grant."""
+        while not link.reading and link.credit > 0:
+            if link.needed:
+                yield self._records(link, link.needed)
+            elif (log := link.next_log(URGENT_LANES)) is not None:
+                yield from self._read(link, log)
+            elif link.buckets:
+                number = next(iter(link.buckets))
+                del link.buckets[number]
+                yield self._send(link, Bucket(number, *self._state.vector.bucket(number)))
+            elif (log := link.next_log(TEXT_LANES)) is not None:
+                yield from self._read(link, log)
+            elif link.background:
+                yield self._records(link, link.background)
+            elif (log := link.next_log(BULK_LANES)) is not None:
+                yield from self._read(link, log)
+            else:
+                return
+
+    def _send(self, link: LinkState, frame: Frame) -> SendFrame:
+        data = encode_frame(frame)
+        link.under_way += len(data)
+        return SendFrame(link.id, data)
+
+    def _records(self, link: LinkState, queue: dict[bytes, None]) -> SendFrame:
+        raws: list[bytes] = []
+        room = link.batch_bytes()
+        while queue and (not raws or room > 0):
+            raw = self._state.book.by_id[next(iter(queue))].raw
+            if raws and len(raw) > room:
+                break
+            del queue[next(iter(queue))]
+            raws.append(raw)
+            room -= len(raw)
+        return self._send(link, Records(raws))
+
+    def _read(self, link: LinkState, log: LogId) -> Iterator[Effect]:
+        first = link.standing.get(log, 0)
+        if first == 0 or first > self._state.vector.height(log):
+            link.sleep(log)
+            return
+        link.reading = True
+        yield ReadEntries(link.id, log, first, link.batch_bytes())
+
+    def entries_read(self, event: EntriesRead, now: Now) -> Iterator[Effect]:
         """Send what was read, unless they asked for something else meanwhile."""
         link = self._state.links.get(event.link)
         if link is None:
             return
         link.reading = False
         if link.standing.get(event.log) == event.first:
-            if event.raws:
-                link.standing[event.log] = event.first + len(event.raws)
-                link.credit -= sum(map(len, event.raws))
-                yield send(link, Entries(self._state.book.network, event.raws))
+            if event.held:
+                link.standing[event.log] = event.first + len(event.held)
+                ages = [
+                    age_now(held.age, held.seen_ms, now.seen_ms, now.gap_ms) for held in event.held
+                ]
+                raws = [held.raw for held in event.held]
+                yield self._send(link, Entries(self._state.book.network, raws, ages, []))
             else:
                 link.sleep(event.log)
         yield from self.pump(link)

@@ -23,15 +23,12 @@ NETWORK_ID_BYTES = 16
 _HEAD = b"\x84\x43\xa1\x01\x27\xa0"  # array(4), protected << {1: -8} >>, {}
 _TAIL = b"\x58\x40"  # bytes(64)
 _STRUCTURE = b"\x84\x6aSignature1\x43\xa1\x01\x27"  # ["Signature1", << {1: -8} >>, ...
-_OVERHEAD = len(_HEAD) + len(_TAIL) + SIGNATURE_BYTES
+_END = len(_TAIL) + SIGNATURE_BYTES
 
 
 def hash32(*parts: bytes) -> bytes:
     """BLAKE2b-256 (RFC 7693) of the concatenation: entry ids, record ids, digests."""
-    state = blake2b(digest_size=ID_BYTES)
-    for part in parts:
-        state.update(part)
-    return state.digest()
+    return blake2b(b"".join(parts), digest_size=ID_BYTES).digest()
 
 
 def network_id(authority: bytes) -> bytes:
@@ -60,15 +57,35 @@ def payload_of(cose: bytes) -> bytes:
     Raises:
         FrameError: `malformed`: any other encoding, header or length.
     """
-    end = len(cose) - SIGNATURE_BYTES - len(_TAIL)
-    if end < len(_HEAD) + 1 or not cose.startswith(_HEAD) or cose[end : end + 2] != _TAIL:
+    end = len(cose) - _END
+    start = len(_HEAD)
+    if end <= start or not cose.startswith(_HEAD) or cose[end : end + 2] != _TAIL:
         raise FrameError("malformed", "not a COSE_Sign1 of this profile")
-    first = cose[len(_HEAD)]
-    width = 1 if first < 0x58 else {0x58: 2, 0x59: 3, 0x5A: 5}.get(first, 0)
-    payload = cose[len(_HEAD) + width : end]
-    if not width or cose[len(_HEAD) : len(_HEAD) + width] != bstr_head(len(payload)):
+    first = cose[start]
+    if first == 0x59:  # a byte string whose length takes two bytes, and needs them
+        good = cose[start + 1] > 0 and end - start - 3 == cose[start + 1] << 8 | cose[start + 2]
+        start += 3
+    else:
+        start += 1 if first < 0x58 else {0x58: 2, 0x5A: 5}.get(first, end)
+        good = cose[len(_HEAD) : start] == bstr_head(max(end - start, 0))
+    if not good:
         raise FrameError("malformed", "payload is not one byte string")
-    return payload
+    return cose[start:end]
+
+
+def check1(cose: bytes, public: bytes, aad: bytes) -> None:
+    """Verify the signature of a COSE_Sign1 whose payload was read by `payload_of`.
+
+    Raises:
+        SignatureError: `bad_signature`: another key, context or network, or altered bytes.
+    """
+    signed = b"".join(
+        (cose[-SIGNATURE_BYTES:], _STRUCTURE, bstr_head(len(aad)), aad, cose[len(_HEAD) : -_END])
+    )
+    try:
+        crypto_sign_open(signed, public)
+    except (BadSignatureError, ValueError, TypeError):
+        raise SignatureError("bad_signature") from None
 
 
 def verify1(cose: bytes, public: bytes, aad: bytes) -> bytes:
@@ -76,13 +93,8 @@ def verify1(cose: bytes, public: bytes, aad: bytes) -> bytes:
 
     Raises:
         FrameError: `malformed`.
-        SignatureError: `bad_signature`: another key, context or network, or altered bytes.
+        SignatureError: `bad_signature`.
     """
     payload = payload_of(cose)
-    middle = cose[len(_HEAD) : len(cose) - SIGNATURE_BYTES - len(_TAIL)]
-    signed = cose[-SIGNATURE_BYTES:] + _STRUCTURE + bstr_head(len(aad)) + aad + middle
-    try:
-        crypto_sign_open(signed, public)
-    except (BadSignatureError, ValueError, TypeError):
-        raise SignatureError("bad_signature") from None
+    check1(cose, public, aad)
     return payload

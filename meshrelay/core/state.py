@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from meshrelay.core.accept import Acceptor
+from meshrelay.core.book import RecordBook
 from meshrelay.core.events import SendFrame
 from meshrelay.core.frames import BATCH_BYTES_MAX, Frame, encode_frame
 from meshrelay.core.have import Receipts
 from meshrelay.core.link import LinkState
-from meshrelay.core.records import ROLE_ARCHIVE, RecordBook
+from meshrelay.core.records import ROLE_ARCHIVE
 from meshrelay.core.signing import Signer
 from meshrelay.core.vector import NO_CURSOR, Cursor, Vector
 
@@ -25,16 +26,27 @@ class State:
     acceptor: Acceptor
     receipts: Receipts
     incarnation: bytes
-    past: list[bytes]
+    past: list[tuple[bytes, int]]  # earlier incarnations, and the change where each ended
     nonce: bytes
     cursors: dict[bytes, Cursor]
     links: dict[int, LinkState] = field(default_factory=dict)
 
-    @property
-    def is_archive(self) -> bool:
-        """Whether this node keeps everything and answers each WANT with a HAVE."""
-        me = self.book.nodes.get(self.signer.public)
-        return me is not None and ROLE_ARCHIVE in me.roles
+    def is_archive(self, node: bytes) -> bool:
+        """Whether a node keeps everything and answers each WANT with a HAVE."""
+        known = self.book.nodes.get(node)
+        return known is not None and ROLE_ARCHIVE in known.roles
+
+    def known_of_us(self, cursor: Cursor) -> int:
+        """How far a peer's cursor knows this store; what it knew of a lost future does not count.
+
+        An earlier incarnation of this store shares its history up to where it ended.
+        """
+        if cursor.incarnation == self.incarnation:
+            return cursor.change if cursor.change <= self.vector.change else 0
+        for incarnation, ended in self.past:
+            if incarnation == cursor.incarnation:
+                return min(cursor.change, ended)
+        return 0
 
     def known(self, link: LinkState) -> int:
         """How far our cursor knows the peer's present store."""

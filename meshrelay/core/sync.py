@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from meshrelay.core import accept
-from meshrelay.core.accept import Acceptor
+from meshrelay.core.accept import Acceptor, Prepared, check_all
+from meshrelay.core.announcing import HELLO_ANSWER_MS, HELLO_MS, Announcing
+from meshrelay.core.book import RecordBook
 from meshrelay.core.clock import HybridClock
 from meshrelay.core.entry import URGENT, Entry, LogId
 from meshrelay.core.events import (
+    AboveRead,
     Broadcast,
     CloseLink,
     Commit,
@@ -25,56 +28,51 @@ from meshrelay.core.events import (
     Event,
     Found,
     Heard,
-    KeepCursor,
+    IdsRead,
     LinkDown,
     LinkUp,
     Missing,
     Now,
+    OwnLogEnded,
     Received,
     Refused,
     Rejudge,
     Submit,
+    Taken,
     Tick,
 )
+from meshrelay.core.fetching import Fetching
 from meshrelay.core.following import Following
+from meshrelay.core.forks import NO_LINK, Forks
 from meshrelay.core.frames import (
-    LINES_MAX,
-    VERSION,
+    Bucket,
+    Buckets,
     Entries,
     Haves,
     Hello,
     Lines,
+    Locate,
     Records,
     Want,
     decode_frame,
     encode_frame,
 )
+from meshrelay.core.frames import Heard as HeardFrame
 from meshrelay.core.have import Receipts
 from meshrelay.core.link import LinkState
-from meshrelay.core.records import (
-    Record,
-    RecordBook,
-    read_record,
-)
+from meshrelay.core.records import Orphan, Record, read_record
 from meshrelay.core.serving import Serving
-from meshrelay.core.signing import Signer
-from meshrelay.core.state import State, send
+from meshrelay.core.signing import Signer, hash32
+from meshrelay.core.state import State, batches, send
 from meshrelay.core.statements import Statements
-from meshrelay.core.vector import NO_CURSOR, Cursor, Line, Vector
-from meshrelay.core.verdict import WAITING, Judge, Rule, Verdict
+from meshrelay.core.vector import Cursor, Line, Vector
+from meshrelay.core.verdict import WAITING, Judge, Rule
 from meshrelay.errors import (
     FrameError,
     LocalProtocolError,
     RemoteProtocolError,
 )
 
-HELLO_MS = 30_000
-HELLO_GAP_MS = 1_000
-# On a datagram link one side is up first; what it says then is lost on the other.
-HELLO_UNHEARD_MS = 3_000
-# A greeting is answered by one of ours only when ours is older than any round trip.
-HELLO_ANSWER_MS = 10_000
-ALL_LINES_MS = 600_000
 # What may wait for the writer before we stop granting: about 2 s of a slow SD card.
 UNCOMMITTED_BYTES_MAX = 4 * 1024 * 1024
 
@@ -92,7 +90,7 @@ class Machine:
         book: RecordBook,
         rules: Mapping[str, Rule],
         incarnation: bytes,
-        past: list[bytes],
+        past: list[tuple[bytes, int]],
         vector: Vector,
         clock: HybridClock,
         receipts: Receipts,
@@ -112,23 +110,29 @@ class Machine:
         )
         self.links = self._state.links
         self.following = Following(self._state)
+        self.fetching = Fetching(self._state, self.following)
         self.serving = Serving(self._state)
-        self.statements = Statements(self._state, self.following)
+        self.statements = Statements(self._state, self.fetching)
+        self.forks = Forks(self._state)
+        self.announcing = Announcing(
+            self._state, self.following, self.fetching, self.serving, self.statements, self.forks
+        )
         self._tickets: dict[int, Commit] = {}
         self._ticket = 0
         self._uncommitted = 0
+        self._unsevered = True  # a crash may have come between an end and what it cuts
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
         """Advance by one event; the effects are to be carried out in order."""
         match event:
-            case Received(link_id, data):
-                return list(self._received(link_id, data, now))
+            case Received():
+                return list(self._received(event, now))
             case Committed(ticket):
                 return list(self._committed(ticket, now))
             case Submit():
                 return list(self._submit(event, now))
             case EntriesRead():
-                return list(self.serving.entries_read(event))
+                return list(self._entries_read(event, now))
             case Tick():
                 return list(self._tick(now))
             case LinkUp():
@@ -139,13 +143,20 @@ class Machine:
                 return list(self._broadcast_heard(peer, bearer, data, now))
             case Found(log, seq, entry_id):
                 return list(self.statements.found(log, seq, entry_id))
+            case IdsRead():
+                return list(self.forks.ids_read(event))
+            case AboveRead():
+                return list(self._above_read(event, now))
             case Missing(record_id):
-                return list(self.following.want_records([record_id], None, now))
+                return list(self.fetching.need([record_id], None, now))
             case CommitFailed(ticket, _):
                 for failed in [failed for failed in self._tickets if failed >= ticket]:
                     del self._tickets[failed]
                 self._uncommitted = 0
                 self.acceptor.put_back()
+                self.following.put_back()
+                self.forks.put_back()
+                self._unsevered = True
                 return []
 
     # Links
@@ -155,49 +166,57 @@ class Machine:
             event.link, event.peer, event.bearer, event.lossy, event.broadcasts, now.mono_ms
         )
         self.links[event.link] = link
-        yield from self._hello(link, now)
-        yield from self.statements.greet(link, now)
+        self.following.link_up(link)
+        yield from self.announcing.hello(link, now)
 
     def _link_down(self, link_id: int, now: Now) -> Iterator[Effect]:
         link = self.links.pop(link_id, None)
         if link is not None:
             yield from self.following.link_gone(link, now)
 
-    def _hello(self, link: LinkState, now: Now) -> Iterator[Effect]:
-        if now.mono_ms - link.hello_ms < HELLO_GAP_MS:
-            return
-        link.hello_ms = now.mono_ms
-        cursor = self.cursors.get(link.peer, NO_CURSOR)
-        vector = self.vector
-        yield send(link, Hello(VERSION, self.incarnation, vector.change, vector.digest(), cursor))
-
-    def _received(self, link_id: int, data: bytes, now: Now) -> Iterator[Effect]:
-        link = self.links.get(link_id)
+    def _received(self, event: Received, now: Now) -> Iterator[Effect]:
+        link = self.links.get(event.link)
         if link is None:
             return
         if now.mono_ms - link.heard_ms > HELLO_MS + HELLO_ANSWER_MS:
-            yield from self._hello(link, now)
+            yield from self.announcing.hello(link, now)
         link.heard_ms = now.mono_ms
         try:
-            frame = decode_frame(data)
+            if event.prepared is not None:
+                yield from self._entries_received(link, event.prepared, len(event.data), now)
+                return
+            frame = decode_frame(event.data)
             match frame:
                 case Hello():
-                    yield from self._hello_received(link, frame, now)
+                    yield from self.announcing.hello_received(link, frame, now)
                 case Lines():
-                    yield from self._lines_received(link, frame, now)
+                    yield from self.announcing.lines_received(link, frame, now)
                 case Want():
                     yield from self.statements.answer(link, frame.nonce, now)
                     yield from self.serving.want_received(link, frame)
                 case Entries():
-                    yield from self._entries_received(link, frame, now)
+                    batch = check_all(frame, self.book.network, self.book)
+                    yield from self._entries_received(link, batch, len(event.data), now)
                 case Records(raws):
+                    link.brought(len(event.data))
                     yield from self._records_received(link, raws, now)
+                    yield from self._grant_more(link, now)
                 case Haves(raws):
                     for raw in raws:
                         yield from self.statements.received(raw, link.bearer, link.peer, link, now)
+                case Buckets():
+                    yield from self.announcing.buckets_received(link, frame, now)
+                case Bucket():
+                    link.brought(len(event.data))
+                    yield from self.announcing.bucket_received(link, frame, now)
+                    yield from self._grant_more(link, now)
+                case HeardFrame():
+                    yield from self.statements.heard_of(link, frame, now)
+                case Locate():
+                    yield from self.forks.told(link, frame, now)
         except RemoteProtocolError as error:
             yield Refused(error.reason, error.detail)
-            yield CloseLink(link_id, error)
+            yield CloseLink(link.id, error)
 
     def _broadcast_heard(self, peer: bytes, bearer: str, data: bytes, now: Now) -> Iterator[Effect]:
         try:
@@ -206,114 +225,59 @@ class Machine:
                 for raw in frame.raws:
                     yield from self.statements.received(raw, bearer, peer, None, now)
             elif isinstance(frame, Entries):
-                yield from self._take(frame, None, now)
+                yield from self._take(check_all(frame, self.book.network, self.book), None, now)
+            elif isinstance(frame, Records):
+                yield from self._records_received(None, frame.raws, now)
         except RemoteProtocolError as error:  # anybody can publish; there is no link to close
             yield Refused(error.reason, error.detail)
 
-    # Greeting and announcing
-
-    def _hello_received(self, link: LinkState, hello: Hello, now: Now) -> Iterator[Effect]:
-        first = link.theirs is None or link.theirs.incarnation != hello.incarnation
-        link.theirs = hello
-        if first:
-            link.owed.clear()
-            link.owed_records.clear()
-            link.mark = self._state.known(link)
-        if now.mono_ms - link.hello_ms > HELLO_ANSWER_MS:
-            yield from self._hello(link, now)
-        if hello.digest == self.vector.digest():
-            yield from self.following.owes_nothing(link, now)
-            link.mark = hello.change
-            yield from self._settle(link)
-        else:
-            yield from self._tell_lines(link, hello.cursor, now)
-        if first:
-            yield from self.following.contact(link, now)
-            yield from self.following.follow_here(link, now)
-
-    def _tell_lines(self, link: LinkState, cursor: Cursor, now: Now) -> Iterator[Effect]:
-        """Send what changed after the peer's cursor; when it is level, everything, rarely."""
-        ours = cursor.incarnation == self.incarnation and cursor.change <= self.vector.change
-        after = cursor.change if ours else 0
-        if after == self.vector.change:
-            if now.mono_ms - link.all_lines_ms < ALL_LINES_MS:
-                return
-            after = 0
-        if after == 0:
-            link.all_lines_ms = now.mono_ms
-        changed = self.vector.after(after)
-        for start in range(0, len(changed), LINES_MAX):
-            part = changed[start : start + LINES_MAX]
-            upto = part[-1][1]
-            lines = [self.vector.lines[key] for key, _ in part if isinstance(key, LogId)]
-            lines.sort(key=lambda line: line.log.lane)
-            records = [key for key, _ in part if not isinstance(key, LogId)]
-            records.sort(key=lambda record: self.vector.records[record])
-            yield send(link, Lines(after, upto, lines, records))
-            after = upto
-
-    def _lines_received(self, link: LinkState, frame: Lines, now: Now) -> Iterator[Effect]:
-        if frame.after <= link.mark < frame.upto:
-            link.mark = frame.upto
-        logs = []
-        for line in frame.lines:
-            # Owed until held, not just taken: a crash in between must not find the cursor moved.
-            if line.height > self.vector.height(line.log) and line.log not in self.acceptor.forked:
-                link.owed[line.log] = line.height
-                if line.height > self.acceptor.taken(line.log):
-                    logs.append(line.log)
-        link.owed_records.update(set(frame.records) - self.vector.records.keys())
-        unknown = [record for record in frame.records if record not in self.book]
-        if unknown:
-            yield from self.following.want_records(unknown, link, now)
-        moves = [log for log in logs if self.following.should_move(log, link)]
-        if moves:
-            yield from self.following.follow_on(link, moves, now)
-        yield from self._settle(link)
-
-    def _settle(self, link: LinkState) -> Iterator[Effect]:
-        """Move the cursor once everything announced below it is held."""
-        if link.theirs is None or link.owed or link.owed_records:
-            return
-        cursor = Cursor(link.theirs.incarnation, link.mark)
-        if link.mark and self.cursors.get(link.peer) != cursor:
-            self.cursors[link.peer] = cursor
-            yield KeepCursor(link.peer, cursor)
-
     # Taking in
 
-    def _entries_received(self, link: LinkState, frame: Entries, now: Now) -> Iterator[Effect]:
-        yield from self._take(frame, link, now)
-        if link.needs_grant() and self._uncommitted < UNCOMMITTED_BYTES_MAX:
-            yield from self.following.want(link, [], [], now)
+    def _entries_received(
+        self, link: LinkState, batch: Prepared, size: int, now: Now
+    ) -> Iterator[Effect]:
+        link.brought(size)
+        yield from self._take(batch, link, now)
+        yield from self._grant_more(link, now)
 
-    def _take(self, frame: Entries, link: LinkState | None, now: Now) -> Iterator[Effect]:
-        if frame.network != self.book.network:
-            raise FrameError("foreign_network", frame.network.hex())
-        taken: list[tuple[Entry, Verdict]] = []
-        missing: list[bytes] = []
-        try:
-            for raw in frame.raws:
-                result, entry = self.acceptor.receive(raw, self.incarnation, now.pt_ms)
-                if link is not None:
-                    link.used += len(raw)
-                if result == accept.TAKEN:
-                    verdict = self.judge(entry)
-                    taken.append((entry, verdict))
-                    if verdict.state == WAITING and verdict.missing is not None:
-                        missing.append(verdict.missing)
-                    if link is not None:
-                        link.took(entry.log, 0, now.mono_ms)
-                else:
-                    yield from self._not_taken(result, entry, link, now)
-        finally:  # what was good before a bad one in the batch is kept
-            if taken:
-                yield self._commit(taken, [], None, link)
-        unknown = [
-            record for record in dict.fromkeys(missing) if record not in self.following.missing
-        ]
+    def _grant_more(self, link: LinkState, now: Now) -> Iterator[Effect]:
+        if link.needs_grant() and self._uncommitted < UNCOMMITTED_BYTES_MAX:
+            yield from self.following.want(link, [], [], [], now)
+
+    def _take(self, batch: Prepared, link: LinkState | None, now: Now) -> Iterator[Effect]:
+        if batch.network != self.book.network:
+            raise FrameError("foreign_network", batch.network.hex())
+        taken: list[Taken] = []
+        ended: list[Taken] = []
+        for entry, author, age in batch.checked:
+            result = self.acceptor.receive(entry, self.incarnation, now.pt_ms)
+            if result != accept.TAKEN and result != accept.ENDED:
+                yield from self._not_taken(result, entry, link, now)
+                continue
+            one = Taken(entry, self.judge(entry, author), age)
+            if result == accept.ENDED:
+                ended.append(one)
+                continue
+            taken.append(one)
+            if link is not None:
+                self.following.took(entry.log, link, now)
+        # What was good before a bad one in the batch is kept.
+        if taken:
+            yield self._commit(taken, [], None, link)
+        if ended:
+            yield from self._keep_orphans(ended, link)
+        yield from self._need_sessions([*taken, *ended], link, now)
+        if batch.error is not None:
+            raise batch.error
+
+    def _need_sessions(
+        self, taken: list[Taken], link: LinkState | None, now: Now
+    ) -> Iterator[Effect]:
+        """Ask for the records that verdicts wait for."""
+        waiting = {one.verdict.missing: None for one in taken if one.verdict.state == WAITING}
+        unknown = [each for each in waiting if each and each not in self.fetching.missing]
         if unknown:
-            yield from self.following.want_records(unknown, link, now)
+            yield from self.fetching.need(unknown, link, now)
 
     def _not_taken(
         self, result: int, entry: Entry, link: LinkState | None, now: Now
@@ -322,25 +286,35 @@ class Machine:
         match result:
             case accept.HELD:
                 yield Refused("replayed", "")
+                if self.forks.is_suspect(log):
+                    yield from self.forks.suspect(entry)
+                elif link is not None:
+                    yield from self.following.came_twice(log, link, now)
             case accept.GAP:
                 yield Refused("gap", f"seq {entry.seq}")
-                if link is not None and self.following.follows(log, link):
+                if link is not None and self.following.brings(log, link):
                     yield from self.following.ask_past_gap(log, link, now)
             case accept.NO_CREDENTIAL:
                 yield Refused("no_credential", log.origin.hex())
-                if link is not None and log.origin not in self.following.missing:
+                if link is not None and log.origin not in self.fetching.missing:
                     link.owed[log] = max(link.owed.get(log, 0), entry.seq)
-                    yield from self.following.want_records([log.origin], link, now)
+                    yield from self.fetching.need([log.origin], link, now)
             case accept.FORK:
                 yield Refused("fork", f"{log.origin.hex()} seq {entry.seq}")
-                for each in self.links.values():
-                    each.owed.pop(log, None)
+                if entry.seq <= self.vector.height(log):
+                    yield from self.forks.suspect(entry)
+                if link is not None:
+                    link.owed.pop(log, None)
+                    yield from self.forks.locate(log, link, now)
             case _:
                 yield Refused("own_log", "another machine signs with this node's key")
 
-    def _records_received(self, link: LinkState, raws: list[bytes], now: Now) -> Iterator[Effect]:
+    def _records_received(
+        self, link: LinkState | None, raws: list[bytes], now: Now
+    ) -> Iterator[Effect]:
         new: list[Record] = []
-        link.records_ms = now.mono_ms
+        if link is not None:
+            self.fetching.came(link, now)
         try:
             for raw in raws:
                 try:
@@ -349,111 +323,207 @@ class Machine:
                     if error.reason != "unknown_record":
                         raise
                     yield Refused(error.reason, error.detail)
+                    self.fetching.give_up(hash32(raw))
                     continue
+                if link is not None:
+                    link.asking.discard(record.id)
                 added = self.book.add(record)
                 new += added
                 parent = self.book.parent_of(record)
-                if not added and parent is not None and parent not in self.book:
-                    yield from self.following.want_records([parent], link, now)
+                if not added and parent is not None and not self._is_here(parent):
+                    yield from self.fetching.need([parent], link, now)
         finally:  # what the book took before a bad one must reach the disk
             if new:
-                for record in new:
-                    self.following.missing.pop(record.id, None)
-                yield self._commit([], new, None, link)
+                commit = self._commit_records(new, None, link)
+                yield commit
+                yield from self._need_sessions(commit.orphans, link, now)
+        if link is not None:
+            yield from self.fetching.fill(link, now)
+
+    def _is_here(self, record_or_node: bytes) -> bool:
+        return record_or_node in self.book or record_or_node in self.book.nodes
+
+    def _commit_records(self, new: list[Record], tag: int | None, link: LinkState | None) -> Commit:
+        """Write records that the book took; orphans among them are shown as well."""
+        for record in new:
+            self.fetching.missing.pop(record.id, None)
+        return self._commit([], new, tag, link, [], self._orphans_of(new))
+
+    def _orphans_of(self, records: list[Record]) -> list[Taken]:
+        contents = [record.content for record in records]
+        orphans = [content.entry for content in contents if isinstance(content, Orphan)]
+        return [Taken(entry, self.judge(entry), 1) for entry in orphans]
+
+    # Forks and ends
+
+    def _entries_read(self, event: EntriesRead, now: Now) -> Iterator[Effect]:
+        if event.link != NO_LINK:
+            yield from self.serving.entries_read(event, now)
+            return
+        for step in self.forks.entry_read(event):
+            if isinstance(step, Record):
+                new = self.book.add(step)
+                if new:
+                    yield self._commit_records(new, None, None)
+                    yield from self._broadcast_records(new)
+            else:
+                yield step
+
+    def _above_read(self, event: AboveRead, now: Now) -> Iterator[Effect]:
+        found = self.forks.above_read(event, self._tickets.values())
+        if found is None:
+            return
+        line, entries = found
+        self.acceptor.cut(line, self.vector.height(line.log))
+        lost = [Taken(entry, self.judge(entry), 1) for entry in entries]
+        kept = self.forks.orphans(lost)
+        for record, _ in kept:
+            self.book.add(record)
+        records, orphans = [record for record, _ in kept], [one for _, one in kept]
+        yield self._commit([], records, None, None, [line], orphans)
+        yield from self._need_sessions(orphans, None, now)
+
+    def _keep_orphans(self, ended: list[Taken], link: LinkState | None) -> Iterator[Effect]:
+        """Entries above an end: what a person wrote is kept, the rest is nobody's word."""
+        kept = self.forks.orphans(ended)
+        if len(kept) < len(ended):
+            yield Refused("ended", f"{len(ended) - len(kept)} entries")
+        for record, _ in kept:
+            self.book.add(record)
+        if kept:
+            records, orphans = [record for record, _ in kept], [one for _, one in kept]
+            yield self._commit([], records, None, link, [], orphans)
+
+    def _broadcast_records(self, records: list[Record]) -> Iterator[Effect]:
+        for raws in batches([record.raw for record in records if record.lane == URGENT]):
+            yield Broadcast(encode_frame(Records(raws)))
 
     # Writing
 
     def _submit(self, event: Submit, now: Now) -> Iterator[Effect]:
         added = [new for record in event.records for new in self.book.add(record)]
+        orphans = self._orphans_of(added)
         entries = [
             self.acceptor.append(draft, self.incarnation, now.pt_ms, now.quality)
             for draft in event.drafts
         ]
-        yield self._commit(
-            [(entry, self.judge(entry)) for entry in entries], added, event.tag, None
-        )
+        taken = [Taken(entry, self.judge(entry), 0) for entry in entries]
+        yield self._commit(taken, added, event.tag, None, [], orphans)
 
     def _commit(
         self,
-        entries: list[tuple[Entry, Verdict]],
+        entries: list[Taken],
         records: list[Record],
         tag: int | None,
         link: LinkState | None,
+        cuts: list[Line] | None = None,
+        orphans: list[Taken] | None = None,
     ) -> Commit:
         self._ticket += 1
-        commit = Commit(self._ticket, entries, records, tag, link.id if link else None)
+        number = link.id if link else None
+        commit = Commit(self._ticket, entries, records, tag, number, cuts or [], orphans or [])
         self._tickets[self._ticket] = commit
-        self._uncommitted += sum(len(entry.raw) for entry, _ in entries)
+        self._uncommitted += _size(commit)
         return commit
 
     def _committed(self, ticket: int, now: Now) -> Iterator[Effect]:
         commit = self._tickets.pop(ticket, None)
         if commit is None:
             raise LocalProtocolError(f"commit of unknown ticket {ticket}")
-        entries = [entry for entry, _ in commit.entries]
-        self._uncommitted -= sum(len(entry.raw) for entry in entries)
+        self._uncommitted -= _size(commit)
+        entries = [one.entry for one in commit.entries]
         moved = self.acceptor.committed(entries)
+        for line in commit.cuts:
+            self.acceptor.cut_committed(line)
+            self.forks.severed(line)
         for record in commit.records:
             if record.lane is not None:
                 self.vector.add_record(record.id, record.lane)
-        self.statements.changed = self.statements.changed or bool(moved or commit.records)
+        anything = bool(moved or commit.cuts or commit.records)
+        self.statements.changed = self.statements.changed or anything
         for entry in entries:
-            self.following.moved(entry.log)
             if self.receipts.awaits(entry.log):
                 self.receipts.resolve(entry.log, entry.seq, entry.id)
         if commit.records:
-            yield Rejudge([record.id for record in commit.records])
-            yield from self.following.ask_for_logs_of(commit.records, now)
-        urgent = [entry.raw for entry in entries if entry.log.lane == URGENT]
-        if commit.tag is not None and urgent:
-            yield Broadcast(encode_frame(Entries(self.book.network, urgent)))
+            ids = [record.id for record in commit.records]
+            self.fetching.stored(ids)
+            yield Rejudge(ids)
+            yield from self.fetching.logs_of(commit.records, now)
+        urgent = [one for one in commit.entries if one.entry.log.lane == URGENT]
+        if commit.tag is not None:
+            if urgent:
+                raws, ages = [one.entry.raw for one in urgent], [one.age for one in urgent]
+                yield Broadcast(encode_frame(Entries(self.book.network, raws, ages, [])))
+            yield from self._broadcast_records(commit.records)
         for link in list(self.links.values()):
             yield from self._announce(link, commit, moved, now)
         yield from self.statements.moved()
+        if commit.records or self._is_late(moved):
+            yield from self.forks.sever()
+        for line in commit.cuts:
+            if (line.log.origin, line.log.incarnation) == (self.me, self.incarnation):
+                yield OwnLogEnded(line.log)
+
+    def _is_late(self, moved: Iterable[LogId]) -> bool:
+        """A commit that was under way when its log ended."""
+        return any(self.book.end_of(log) is not None for log in moved)
 
     def _announce(
-        self, link: LinkState, commit: Commit, moved: dict[LogId, bool], now: Now
+        self,
+        link: LinkState,
+        commit: Commit,
+        moved: dict[LogId, tuple[bool, int]],
+        now: Now,
     ) -> Iterator[Effect]:
         news = []
-        for log, is_new in moved.items():
+        for log, (is_new, first) in moved.items():
             height = self.vector.height(log)
             if link.owed.get(log, height + 1) <= height:
                 del link.owed[log]
-            if log in link.standing:
-                link.wake(log)
-            elif (is_new or log.lane == URGENT) and link.id != commit.link:
-                news.append(self.vector.lines[log])
-        ids = [record.id for record in commit.records]
-        link.owed_records.difference_update(ids)
+            if link.id == commit.link:
+                self.serving.came_from(link, log, height)
+            elif not self.serving.committed(link, log, first, is_new):
+                if log.lane == URGENT:
+                    news.append(self.vector.lines[log])
+                elif is_new:
+                    link.offers[log] = None
         fresh = [
             record.id
             for record in commit.records
-            if record.lane is not None and link.id != commit.link and record.lane == 0
+            if record.lane == URGENT and link.id != commit.link
         ]
         if news or fresh:
-            yield send(link, Lines(0, 0, news, fresh))
-        yield from self._settle(link)
-        if link.needs_grant() and self._uncommitted < UNCOMMITTED_BYTES_MAX:
-            yield from self.following.want(link, [], [], now)
+            yield send(link, Lines(0, 0, news, fresh, False))
+        self.serving.answer_late(link, commit.records)
+        yield from self.announcing.settle(link)
+        yield from self._grant_more(link, now)
         yield from self.serving.pump(link)
 
     # Time
 
-    def hello_due(self, link: LinkState, now: Now) -> bool:
-        """Every 30 s, so that whatever was lost is noticed; sooner until a lossy link answers."""
-        unheard = link.lossy and link.theirs is None
-        return now.mono_ms - link.hello_ms >= (HELLO_UNHEARD_MS if unheard else HELLO_MS)
-
     def _tick(self, now: Now) -> Iterator[Effect]:
+        if self._unsevered:
+            self._unsevered = False
+            yield from self.forks.sever()
         for link in list(self.links.values()):
-            if self.hello_due(link, now):
-                yield from self._hello(link, now)
-            yield from self.following.repeat_once(link, now)
+            if self.announcing.hello_due(link, now) or link.hello_soon:
+                yield from self.announcing.hello(link, now)
+            yield from self.following.say_again(link, now)
             yield from self.following.expire_leases(link, now)
-            yield from self._settle(link)
-        yield from self.following.ask_again(now)
+            yield from self.fetching.expire(link, now)
+            yield from self.statements.answer_due(link, now)
+            yield from self.announcing.offer(link)
+            yield from self.announcing.settle(link)
+        yield from self.fetching.ask_again(now)
+        yield from self.statements.look_again()
         yield from self.statements.state_if_due(now)
         yield from self.statements.pass_on(now)
+
+
+def _size(commit: Commit) -> int:
+    """Bytes that wait for the writer."""
+    entries = sum(len(one.entry.raw) for one in commit.entries)
+    return entries + sum(len(record.raw) for record in commit.records)
 
 
 def restore_records(raws: Iterable[bytes], network: bytes) -> RecordBook:
@@ -465,9 +535,14 @@ def restore_records(raws: Iterable[bytes], network: bytes) -> RecordBook:
 
 
 def restore_vector(
-    lines: Iterable[tuple[Line, int]], records: Iterable[tuple[bytes, int, int]]
+    lines: Iterable[tuple[Line, int]],
+    records: Iterable[tuple[bytes, int, int]],
+    change: int = 0,
 ) -> Vector:
-    """The vector of a store: (line, change number) and (record id, lane, change number)."""
+    """The vector of a store: (line, change number) and (record id, lane, change number).
+
+    `change`: the last change number, when the row that had it is gone.
+    """
     vector = Vector()
     rows: list[tuple[int, Line | tuple[bytes, int]]] = [(number, line) for line, number in lines]
     rows += [(number, (record, lane)) for record, lane, number in records]
@@ -477,4 +552,6 @@ def restore_vector(
             vector.advance(row.log, row.height, row.head)
         else:
             vector.add_record(*row)
+    vector.change = max(vector.change, change)
+    vector.forget_steps()
     return vector

@@ -7,6 +7,7 @@ that says how far it knows us can be told just what came after.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 from meshrelay.core.codec import encode
@@ -14,6 +15,11 @@ from meshrelay.core.entry import LogId
 from meshrelay.core.signing import hash32
 
 DIGEST_BYTES = 16
+# Of 30,000 staff records a bucket names about 120: an answer of 4 KB.
+BUCKETS = 256
+BUCKET_DIGEST_BYTES = 8
+# Steps of logs remembered since the start: a peer cut off for a while is sent just these.
+STEPS_MAX = 4_096
 
 
 class Line(NamedTuple):
@@ -42,6 +48,11 @@ class Vector:
         self.lines: dict[LogId, Line] = {}
         self.records: dict[bytes, int] = {}  # record id -> lane
         self._changed: dict[LogId | bytes, int] = {}  # insertion order = order of change
+        self._steps: deque[tuple[int, LogId, int]] = deque()
+        self._steps_from = 0
+        self._buckets: list[dict[LogId | bytes, bytes]] = [{} for _ in range(BUCKETS)]
+        self._bucket_digests = [bytes(BUCKET_DIGEST_BYTES)] * BUCKETS
+        self._stale: set[int] = set()
         self._digest: bytes | None = None
 
     def advance(self, log: LogId, height: int, head: bytes) -> None:
@@ -50,18 +61,43 @@ class Vector:
         Call it after the commit, never before: a node that advertises what it has
         not stored will, after a power cut, sign a second entry with the same number.
         """
+        first = self.height(log) + 1
         self.lines[log] = Line(log, height, head)
-        self._note(log)
+        self._note(log, encode([*log, height, head]))
+        self._steps.append((self.change, log, first))
+        if len(self._steps) > STEPS_MAX:
+            self._steps_from = self._steps.popleft()[0]
+
+    def forget_steps(self) -> None:
+        """What was read from the disk tells heights, not how they came to be."""
+        self._steps.clear()
+        self._steps_from = self.change
+
+    def cut(self, line: Line) -> None:
+        """An end took a log back to `line`; height 0 removes it."""
+        if line.height:
+            self.lines[line.log] = line
+            self._note(line.log, encode([*line.log, line.height, line.head]))
+        else:
+            self.lines.pop(line.log, None)
+            self._note(line.log, None)
 
     def add_record(self, record_id: bytes, lane: int) -> None:
         """Note that a record is on disk. Sessions are in no digest and never come here."""
         self.records[record_id] = lane
-        self._note(record_id)
+        self._note(record_id, record_id)
 
-    def _note(self, key: LogId | bytes) -> None:
+    def _note(self, key: LogId | bytes, item: bytes | None) -> None:
         self.change += 1
         self._changed.pop(key, None)
         self._changed[key] = self.change
+        number = bucket_of(key)
+        if item is None:
+            self._buckets[number].pop(key, None)
+            del self._changed[key]
+        else:
+            self._buckets[number][key] = item
+        self._stale.add(number)
         self._digest = None
 
     def height(self, log: LogId) -> int:
@@ -80,14 +116,45 @@ class Vector:
         newest.reverse()
         return newest
 
+    def firsts_after(self, change: int) -> dict[LogId, int] | None:
+        """log -> first seq that came after `change`; None when that is not remembered."""
+        if change < self._steps_from:
+            return None
+        firsts: dict[LogId, int] = {}
+        for number, log, first in reversed(self._steps):
+            if number <= change:
+                break
+            firsts[log] = min(first, firsts.get(log, first))
+        return firsts
+
+    def bucket_digests(self) -> list[bytes]:
+        """BUCKETS digests: of all lines and record ids whose key falls into each."""
+        for number in self._stale:
+            items = sorted(self._buckets[number].values())
+            self._bucket_digests[number] = (
+                hash32(*items)[:BUCKET_DIGEST_BYTES] if items else bytes(BUCKET_DIGEST_BYTES)
+            )
+        self._stale.clear()
+        return self._bucket_digests
+
+    def bucket(self, number: int) -> tuple[list[Line], list[bytes]]:
+        """Lines and record ids of one bucket."""
+        keys = self._buckets[number]
+        return (
+            [self.lines[key] for key in keys if isinstance(key, LogId)],
+            [key for key in keys if not isinstance(key, LogId)],
+        )
+
     def digest(self) -> bytes:
-        """BLAKE2b-256 over sorted lines and record ids, cut to 16 bytes.
+        """BLAKE2b-256 over the bucket digests, cut to 16 bytes: a hash tree of one level.
 
         Equal digests mean equal stores; how they came to be does not matter.
         """
         if self._digest is None:
-            lines = sorted(
-                encode([*line.log, line.height, line.head]) for line in self.lines.values()
-            )
-            self._digest = hash32(*lines, *sorted(self.records))[:DIGEST_BYTES]
+            self._digest = hash32(*self.bucket_digests())[:DIGEST_BYTES]
         return self._digest
+
+
+def bucket_of(key: LogId | bytes) -> int:
+    """First byte of a record's id, or of the hash of a log's name."""
+    return key.first_prev[0] if isinstance(key, LogId) else key[0]

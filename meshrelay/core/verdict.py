@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from meshrelay.core.book import RecordBook
 from meshrelay.core.entry import AuthorPart, Entry, author_aad, read_author_part
-from meshrelay.core.records import RecordBook, StaffCredential
-from meshrelay.core.signing import verify1
+from meshrelay.core.records import StaffCredential
+from meshrelay.core.signing import check1
 from meshrelay.errors import FrameError, SignatureError
 
 EFFECTIVE, WAITING, UNKNOWN_KIND, REFUSED = range(4)
@@ -43,6 +44,36 @@ class Rule(NamedTuple):
     check: Callable[[bytes, str], str | None]
 
 
+class Authorship(NamedTuple):
+    """What can be said of an author part before any rule: what costs time, on any thread.
+
+    `good`: its signature under the session's key; None: the session is not here.
+    """
+
+    part: AuthorPart | None
+    good: bool | None
+    reason: str = ""
+
+
+def authorship(entry: Entry, book: RecordBook) -> Authorship | None:
+    """Parse and verify the author part of `entry`; None when the node speaks for itself."""
+    if not entry.author:
+        return None
+    try:
+        part = read_author_part(entry.author)
+    except FrameError as error:
+        return Authorship(None, False, f"author_{error.reason}")
+    session = book.session(part.session)
+    if session is None:
+        return Authorship(part, None)
+    aad = author_aad(book.network, entry.log.origin, entry.log.lane, entry.lifetime_s, entry.kind)
+    try:
+        check1(entry.author, session.key, aad)
+    except SignatureError:
+        return Authorship(part, False, "author_signature")
+    return Authorship(part, True)
+
+
 class Judge:
     """Applies the rules of every known kind."""
 
@@ -50,27 +81,29 @@ class Judge:
         self._book = book
         self._rules = rules
 
-    def __call__(self, entry: Entry) -> Verdict:
-        """The verdict on an entry whose own signature is already verified."""
-        if not entry.author:
+    def __call__(self, entry: Entry, known: Authorship | None = None) -> Verdict:
+        """The verdict on an entry whose own signature is already verified.
+
+        `known`: its `authorship`, when it was found before.
+        """
+        if known is None or known.good is None:
+            known = authorship(entry, self._book)
+        if known is None:
             return self._by_node(entry)
-        try:
-            part = read_author_part(entry.author)
-        except FrameError as error:
-            return Verdict(REFUSED, f"author_{error.reason}")
-        session = self._book.session(part.session)
-        if session is None:
+        part = known.part
+        if part is None:
+            return Verdict(REFUSED, known.reason)
+        if known.good is None:
             return Verdict(WAITING, "session", part.session, part)
-        aad = author_aad(
-            self._book.network, entry.log.origin, entry.log.lane, entry.lifetime_s, entry.kind
-        )
-        try:
-            verify1(entry.author, session.key, aad)
-        except (FrameError, SignatureError):
-            return Verdict(REFUSED, "author_signature")
+        if not known.good:
+            return Verdict(REFUSED, known.reason)
+        session = self._book.session(part.session)
+        assert session is not None  # its key has just verified the author part
         person = self._book.staff[session.staff]
         if session.origin != entry.log.origin:
             return Verdict(REFUSED, "session_of_another_node", None, part, person)
+        if self._book.is_above_end(entry):
+            return Verdict(REFUSED, self._book.why_ended(entry.log), None, part, person)
         rule = self._rules.get(entry.kind)
         if rule is None:
             return Verdict(UNKNOWN_KIND, entry.kind, None, part, person)

@@ -17,7 +17,11 @@ Row = dict[str, Any]
 
 
 class Item(NamedTuple):
-    """One stored entry with its verdict, as a fold sees it."""
+    """One stored entry with its verdict, as a fold sees it.
+
+    `age`, `seen_ms`: the known age with which it came, and what this store had seen pass by
+    then (core/clock.py). `ended`: a fork proof or a revocation ended its log below it.
+    """
 
     entry: Entry
     state: int
@@ -25,6 +29,9 @@ class Item(NamedTuple):
     part: AuthorPart | None
     person: StaffCredential | None
     arrived_ms: int
+    age: int
+    seen_ms: int
+    ended: bool
 
 
 class Rows(Protocol):
@@ -35,6 +42,9 @@ class Rows(Protocol):
 
     def put(self, kind: str, key: str, group: str, sort: str, row: Row) -> None:
         """Write a row; pages are told that it changed."""
+
+    def drop(self, kind: str, key: str) -> None:
+        """Remove a row, if it is there."""
 
     def carry(self, place: str, kind: str, key: str) -> None:
         """Note that the entry at `place` carries this row: receipts for it change the row."""

@@ -94,16 +94,27 @@ def check(body: bytes, audience: str) -> str | None:
 
 
 def fold(rows: Rows, item: Item) -> None:
-    """One row for each (entry, person); the earliest time wins, whatever came first."""
-    displayed = decode_body(item.entry.body) if item.state == EFFECTIVE else None
-    for person, log, seq in displayed or ():
+    """One row for each (entry, person); the earliest time wins, whatever came first.
+
+    Each row keeps who says so: what an end takes out of its log says nothing any more.
+    """
+    if item.state != EFFECTIVE and not item.ended:
+        return
+    here = place(item.entry.log, item.entry.seq)
+    for person, log, seq in decode_body(item.entry.body) or ():
         at = place(log, seq)
         key = f"{at}:{person}"
-        read_ms = ms_of(item.entry.hlc)
         row = rows.get(NAME, key)
-        if row is None or read_ms < row["at"]:
-            rows.put(NAME, key, at, person, {"person": person, "at": read_ms})
-        if row is None:
+        by = row["by"] if row is not None else {}
+        if item.ended:
+            by.pop(here, None)
+        else:
+            by[here] = ms_of(item.entry.hlc)
+        if by:
+            rows.put(NAME, key, at, person, {"person": person, "at": min(by.values()), "by": by})
+        else:
+            rows.drop(NAME, key)
+        if (row is None) is not item.ended:
             rows.touch(at)
 
 

@@ -2,7 +2,8 @@
 
 Body: {1: text}; the room is the audience. A message is (staff id, message id): the
 fold shows it once, whatever number of nodes took it in. Copies are the same if kind,
-audience and body are equal; other content under one id shows both as 要確認.
+audience and body are equal; other content under one id shows both as 要確認. A copy above
+an end of its log (an orphan) keeps its text, acts no more and stands in no log.
 """
 
 from __future__ import annotations
@@ -46,59 +47,69 @@ def check(body: bytes, audience: str) -> str | None:
 def fold(rows: Rows, item: Item) -> None:
     """One row a message; `copies` by place, so that any order gives the same row.
 
-    What waits for a record has no row yet: nobody vouches for it.
+    What waits for a record has no row yet: nobody vouches for it. An orphan's key is its
+    entry: two branches of a log may each have one at the same place.
     """
     part, person = item.part, item.person
     if part is None or person is None or item.state == WAITING:
         return
     entry = item.entry
+    entry_id = entry.id.hex()
     key = f"{person.staff_id}/{part.message_id.hex()}"
     row = rows.get(NAME, key) or {"author": person.staff_id, "id": part.message_id.hex()}
     copies = row.setdefault("copies", {})
     here = place(entry.log, entry.seq)
-    copies[here] = {
+    if item.ended:
+        if here in copies and copies[here]["entry"] == entry_id:
+            del copies[here]
+    elif entry_id in copies:
+        return  # an end came first
+    copies[entry_id if item.ended else here] = {
+        "place": here,
+        "ended": item.ended,
         "hlc": entry.hlc,
-        "entry": entry.id.hex(),
+        "entry": entry_id,
         "quality": entry.quality,
         "origin": entry.log.origin.hex(),
         "created": part.created_ms,
+        "created_quality": part.quality,
+        "lifetime_s": entry.lifetime_s,
         "arrived": item.arrived_ms,
+        "age": item.age,
+        "seen_ms": item.seen_ms,
         "room": part.audience,
         "roster": part.roster,
         "text": _text(part.body) or part.summary,
         "refused": "" if item.state == EFFECTIVE else item.reason,
     }
-    shown = copies[shown_place(row)]
-    rows.put(NAME, key, shown["room"], sort_key(shown), row)
+    copy = shown(row)
+    rows.put(NAME, key, copy["room"], sort_key(copy), row)
     rows.carry(here, NAME, key)
 
 
-def shown_place(row: Row) -> str:
-    """Which copy is shown: an effective one, best clock class, then least (HLC, entry id)."""
-    copies = row["copies"]
-    best: str = min(
-        copies,
-        key=lambda at: (
-            copies[at]["refused"] != "",
-            copies[at]["quality"] < TRUSTED,
-            sort_key(copies[at]),
-        ),
+def shown(row: Row) -> Row:
+    """The copy that is shown: an effective one, best clock class, then least (HLC, entry id)."""
+    return min(
+        row["copies"].values(),
+        key=lambda copy: (copy["refused"] != "", copy["quality"] < TRUSTED, sort_key(copy)),
     )
-    return best
+
+
+def same_copies(row: Row) -> list[Row]:
+    """Copies with the shown content."""
+    content = _content(shown(row))
+    return [copy for copy in row["copies"].values() if _content(copy) == content]
 
 
 def same_places(row: Row) -> list[str]:
-    """Where copies with the shown content stand: only these speak for its place and readers."""
-    shown = _content(row["copies"][shown_place(row)])
-    return [at for at, copy in row["copies"].items() if _content(copy) == shown]
+    """Where they stand in logs: only these speak for the message's place and readers."""
+    return [copy["place"] for copy in same_copies(row) if not copy["ended"]]
 
 
 def other_texts(row: Row) -> list[str]:
     """Other content that the author signed under the same id: shown beside it, 要確認."""
-    shown = row["copies"][shown_place(row)]["text"]
-    return sorted(
-        {copy["text"] for copy in row["copies"].values() if not copy["refused"]} - {shown}
-    )
+    texts = {copy["text"] for copy in row["copies"].values() if not copy["refused"]}
+    return sorted(texts - {shown(row)["text"]})
 
 
 def _content(copy: Row) -> tuple[str, str, str]:
@@ -114,7 +125,7 @@ def trouble(row: Row) -> str | None:
     """Why the message is 要確認: its refusal, or `conflict` for other content under one id."""
     good = [copy for copy in row["copies"].values() if not copy["refused"]]
     if not good:
-        return str(row["copies"][shown_place(row)]["refused"])
+        return str(shown(row)["refused"])
     return "conflict" if len({(copy["room"], copy["text"]) for copy in good}) > 1 else None
 
 

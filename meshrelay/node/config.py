@@ -41,7 +41,10 @@ class WitnessSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ClockSection(msgspec.Struct, forbid_unknown_fields=True):
-    """`set_by_person`: somebody has set this machine's clock and vouches for it."""
+    """`set_by_person`: somebody has set this machine's clock and vouches for it.
+
+    It holds until the next boot; after that set the clock and save the file again.
+    """
 
     set_by_person: bool = False
 

@@ -1,23 +1,25 @@
 """Decide, commit, speak: turns the machine's effects into I/O and feeds the outcome back.
 
 Everything here runs on the event loop but the writer's thread, which gets closures
-and answers through `call_soon_threadsafe`. Per ticket the order is: commit (FULL) ->
-witness -> whatever `Committed` releases.
+and answers through `call_soon_threadsafe`, and the threads that verify (verifying.py).
+Per ticket the order is: commit (FULL) -> witness -> whatever `Committed` releases.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from meshrelay.bearers.base import Bearer, Link
+from meshrelay.core.accept import Prepared, prepare
 from meshrelay.core.entry import Draft, Entry, LogId, read_entry
 from meshrelay.core.events import (
+    AboveRead,
+    AdoptTime,
     Broadcast,
     CloseLink,
     Commit,
@@ -28,14 +30,17 @@ from meshrelay.core.events import (
     Event,
     Found,
     Heard,
+    IdsRead,
     KeepCursor,
     KeepHave,
     LinkDown,
     LinkUp,
     LookUp,
     Missing,
-    Now,
+    OwnLogEnded,
+    ReadAbove,
     ReadEntries,
+    ReadIds,
     Received,
     Refused,
     Rejudge,
@@ -46,21 +51,22 @@ from meshrelay.core.events import (
 from meshrelay.core.records import Record
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
-from meshrelay.core.vector import Cursor
+from meshrelay.core.vector import Line
 from meshrelay.core.verdict import UNKNOWN_KIND, WAITING, Verdict
 from meshrelay.errors import LocalProtocolError, StoreError
+from meshrelay.node.behind import Behind
 from meshrelay.node.clock import Clock
+from meshrelay.node.folding import Folder
+from meshrelay.node.verifying import Done, Verifying
 from meshrelay.node.witness import Witness
-from meshrelay.store.log import LogReader, LogStore
+from meshrelay.store.log import LogStore
+from meshrelay.store.reader import LogReader
+from meshrelay.store.seen import Mark
 from meshrelay.store.writer import Writer
 
 log = logging.getLogger("meshrelay.node")
 
 TICK_S = 0.25
-# HAVEs and cursors can be learned again: written behind, so that idle disks rest.
-KEEP_BEHIND_S = 10.0
-
-Done = Callable[[], None]
 # Runs inside the transaction that stores an own entry.
 Beside = Callable[[Entry, int], None]
 
@@ -84,8 +90,8 @@ class Driver:
         reader: LogReader,
         witness: Witness,
         clock: Clock,
-        after_commit: Callable[[], bool],
-        on_covered: Callable[[list[tuple[LogId, int, int]]], None],
+        folder: Folder,
+        on_own_log_ended: Callable[[LogId], None],
         on_failure: Callable[[StoreError], None],
     ) -> None:
         self.machine = machine
@@ -97,13 +103,18 @@ class Driver:
         self._reader = reader
         self._witness = witness
         self._clock = clock
-        self._on_covered = on_covered
+        self._folder = folder
+        self._on_own_log_ended = on_own_log_ended
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._writer = Writer(
             store.connection,
-            after_commit,
+            folder.run,
             lambda error: self._soon(partial(on_failure, error)),
+        )
+        network, book = machine.book.network, machine.book
+        self._verifying = Verifying(
+            lambda data: prepare(data, network, book), self._received, self._broken
         )
         self._events: deque[Event] = deque()
         self._stepping = False
@@ -115,24 +126,24 @@ class Driver:
         self._commits: dict[int, Commit] = {}
         self._issued: list[int] = []
         self._covered: list[tuple[LogId, int, int]] = []
-        self._haves: dict[bytes, list[bytes]] = {}
-        self._cursors: dict[bytes, Cursor] = {}
-        self._kept_s = time.monotonic()
+        self._behind = Behind(clock)
 
     def start(self) -> None:
         self._writer.start()
 
     def close(self) -> None:
-        """Write what was kept behind, finish the queue, end the writer."""
-        self._keep_behind()
+        """Write what was kept behind, finish the queue, end the threads."""
+        self._verifying.close()
+        self.write(self._behind.all_of_it())
         self._writer.stop()
 
     async def tick(self) -> None:
         """Tick until cancelled."""
         while True:
             self.step(Tick())
-            if time.monotonic() - self._kept_s >= KEEP_BEHIND_S:
-                self._keep_behind()
+            behind = self._behind.due()
+            if behind is not None:
+                self.write(behind)
             await asyncio.sleep(TICK_S)
 
     # LinkEvents
@@ -150,7 +161,10 @@ class Driver:
             done()
             return
         self.links[number].traffic[0] += len(data)
-        self._when_stored(self.step(Received(number, data)), done)
+        self._verifying.put(number, data, done)
+
+    def _received(self, link: int, data: bytes, prepared: Prepared | None, done: Done) -> None:
+        self._when_stored(self.step(Received(link, data, prepared)), done)
 
     def heard(self, peer: bytes, data: bytes, done: Done) -> None:
         self._when_stored(self.step(Heard(peer, "mqtt", data)), done)
@@ -159,6 +173,7 @@ class Driver:
         number = self._number(link)
         if number is not None:
             del self.links[number]
+            self._verifying.drop(number)
             log.info("link down peer=%s reason=%s", _short(link.peer), reason)
             self.step(LinkDown(number))
 
@@ -200,17 +215,14 @@ class Driver:
         self._issued = []
         try:
             while self._events:
-                for effect in self.machine.handle(self._events.popleft(), self._now()):
+                for effect in self.machine.handle(self._events.popleft(), self._clock.now()):
                     self._carry_out(effect)
         finally:
             self._stepping = False
         if self._covered:
             covered, self._covered = self._covered, []
-            self._on_covered(covered)
+            self._writer.put(partial(self._folder.covered, covered))
         return self._issued
-
-    def _now(self) -> Now:
-        return Now(int(time.monotonic() * 1000), self._clock.now_ms(), self._clock.quality())
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -221,13 +233,14 @@ class Driver:
             case Commit():
                 self._issued.append(effect.ticket)
                 self._commits[effect.ticket] = effect
-                self._writer.put(
-                    partial(self._write, effect, self._clock.now_ms()),
-                    partial(self._soon, partial(self._committed, effect.ticket)),
-                )
+                self._write(effect)
             case ReadEntries(number, wanted, first, bytes_max):
-                raws = self._reader.read(wanted, first, bytes_max)
-                self._events.append(EntriesRead(number, wanted, first, raws))
+                held = self._reader.read(wanted, first, bytes_max)
+                self._events.append(EntriesRead(number, wanted, first, held))
+            case ReadIds(number, wanted, seqs):
+                self._events.append(IdsRead(number, wanted, self._reader.ids(wanted, seqs)))
+            case ReadAbove(wanted, height):
+                self._events.append(AboveRead(wanted, self._reader.above(wanted, height)))
             case LookUp(wanted, seq):
                 raw = self._reader.at(wanted, seq)
                 self._events.append(Found(wanted, seq, hash32(raw) if raw else None))
@@ -239,9 +252,13 @@ class Driver:
                 for bearer in self.bearers:
                     bearer.broadcast(data)
             case KeepHave(signer, raw):
-                self._haves.setdefault(signer, []).append(raw)
+                self._behind.haves.setdefault(signer, []).append(raw)
             case KeepCursor(peer, cursor):
-                self._cursors[peer] = cursor
+                self._behind.cursors[peer] = cursor
+            case AdoptTime(pt_ms):
+                self._clock.adopt(pt_ms)
+            case OwnLogEnded(ended):
+                self._on_own_log_ended(ended)
             case Refused(reason, detail):
                 self.refused[reason] += 1
                 log.debug("refused reason=%s detail=%s", reason, detail)
@@ -249,16 +266,30 @@ class Driver:
                 if number in self.links:
                     link = self.links[number].link
                     log.warning("link closed link=%s reason=%s", link.remote, error)
+                    self._verifying.drop(number)
                     link.close(error.reason)
 
     # The writer's side
 
-    def _write(self, commit: Commit, at_ms: int) -> None:
-        self._store.write(commit, at_ms)
+    def _write(self, commit: Commit) -> None:
+        now, mark = self._clock.now(), self._behind.mark_beside_a_commit()
+        self._writer.put(
+            partial(self._in_transaction, commit, now.pt_ms, now.seen_ms, mark),
+            partial(self._soon, partial(self._committed, commit.ticket)),
+        )
+
+    def _in_transaction(self, commit: Commit, at_ms: int, seen_ms: int, mark: Mark | None) -> None:
+        first = self._store.write(commit, at_ms, seen_ms)
+        self._folder.take(first, commit.entries, at_ms, seen_ms)
         beside = self._beside.pop(commit.tag, None) if commit.tag is not None else None
         if beside is not None:
-            for entry, _ in commit.entries:
-                beside(entry, at_ms)
+            for taken in commit.entries:
+                beside(taken.entry, at_ms)
+        if mark is not None:
+            self._store.keep_mark(mark)
+
+    def _broken(self) -> None:
+        self._on_failure(StoreError("a frame could not be handled"))
 
     def _soon(self, call: Callable[[], None]) -> None:
         if not self._loop.is_closed():
@@ -266,9 +297,9 @@ class Driver:
 
     def _committed(self, ticket: int) -> None:
         commit = self._commits.pop(ticket)
-        entries = [entry for entry, _ in commit.entries]
+        entries = [taken.entry for taken in commit.entries]
         logs = len({entry.log for entry in entries})
-        change = self.machine.vector.change + logs
+        change = self.machine.vector.change + logs + len(commit.cuts)
         change += sum(record.lane is not None for record in commit.records)
         try:
             self._witness.write(self.machine.incarnation, change)
@@ -277,6 +308,8 @@ class Driver:
             return
         for entry in entries:
             self.head_hlc[entry.log] = entry.hlc
+        for cut in commit.cuts:
+            self._head_cut(cut)
         self.step(Committed(ticket))
         if self.machine.vector.change != change:
             error_text = "store and machine count changes differently"
@@ -288,6 +321,13 @@ class Driver:
             answer = self._answers.pop(commit.tag)
             if not answer.done():
                 answer.set_result(entries)
+
+    def _head_cut(self, cut: Line) -> None:
+        raw = self._reader.at(cut.log, cut.height)
+        if raw is None:
+            self.head_hlc.pop(cut.log, None)
+        else:
+            self.head_hlc[cut.log] = read_entry(raw).hlc
 
     def _rejudge(self, record_ids: list[bytes]) -> None:
         """Judge again what waits for these records; what still waits asks for its record."""
@@ -316,22 +356,6 @@ class Driver:
     def write(self, work: Callable[[LogStore], None]) -> None:
         """Queue some other write to log.db."""
         self._writer.put(partial(work, self._store))
-
-    def _keep_behind(self) -> None:
-        self._kept_s = time.monotonic()
-        haves, self._haves = self._haves, {}
-        cursors, self._cursors = self._cursors, {}
-        if not haves and not cursors:
-            return
-
-        def keep(store: LogStore) -> None:
-            for signer, raws in haves.items():
-                for raw in raws:
-                    store.keep_have(signer, raw)
-            for peer, cursor in cursors.items():
-                store.keep_cursor(peer, cursor)
-
-        self.write(keep)
 
 
 def _short(node: bytes) -> str:

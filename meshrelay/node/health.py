@@ -6,16 +6,38 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from meshrelay.core.book import RecordBook
 from meshrelay.core.clock import ms_of
 from meshrelay.core.entry import LANES, LogId, read_entry
 from meshrelay.core.records import ROLE_ARCHIVE
 from meshrelay.core.sync import Machine
 from meshrelay.node.office import LaneWord, NodeInfo, NodeWord
-from meshrelay.store.log import LogReader
+from meshrelay.store.reader import LogReader
 
 VERSION = "0.1.0"
 # Keys of the health map in a HAVE.
 H_VERSION, H_QUALITY, H_BACKLOG, H_OLDEST, H_DISK = range(1, 6)
+
+
+def troubles(book: RecordBook, me: bytes) -> list[str]:
+    """Sentences for IT on what the records prove; a restart remembers them."""
+    found = []
+    for key in sorted({log.origin for log in book.proofs} - book.revoked.keys()):
+        found.append(
+            f"{_called(book, key)}: two different entries for one place in a log: "
+            "a key may be stolen: revoke that node"
+        )
+    if me in book.revoked:
+        found.append(
+            f"{_called(book, me)}: this node is revoked: nobody takes what it writes; "
+            "enrol the machine anew with a new key"
+        )
+    return found
+
+
+def _called(book: RecordBook, key: bytes) -> str:
+    node = book.nodes.get(key)
+    return f"{node.name} ({node.ward_name})" if node is not None else key.hex()[:16]
 
 
 class Health:

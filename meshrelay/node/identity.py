@@ -10,12 +10,12 @@ from typing import NamedTuple
 from nacl.bindings import crypto_scalarmult_base
 from nacl.pwhash import argon2id
 
+from meshrelay.core.book import RecordBook
 from meshrelay.core.codec import decode
 from meshrelay.core.records import (
     Binding,
     IssuerCredential,
     Record,
-    RecordBook,
     Session,
     StaffCredential,
     make_binding,

@@ -5,34 +5,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Callable, Coroutine
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from meshrelay.bearers import tls
 from meshrelay.bearers.base import Bearer
 from meshrelay.bearers.discovery import Discovery
 from meshrelay.bearers.lan import LanBearer
 from meshrelay.bearers.mqtt import MqttBearer
+from meshrelay.core.book import RecordBook
 from meshrelay.core.clock import TRUSTED, HybridClock
-from meshrelay.core.codec import encode
-from meshrelay.core.entry import AuthorPart, Draft, Entry, LogId, sign_author_part
+from meshrelay.core.entry import LANES, LogId
 from meshrelay.core.have import Receipts, read_have
-from meshrelay.core.records import ROLE_ARCHIVE, RecordBook
+from meshrelay.core.records import ROLE_ARCHIVE
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine, restore_records, restore_vector
-from meshrelay.desk import receipts, talk
+from meshrelay.desk import talk
 from meshrelay.errors import ConfigError, RemoteProtocolError, StoreError
-from meshrelay.node.clock import Clock
+from meshrelay.node.clock import Clock, Hardware
 from meshrelay.node.config import Config, address
+from meshrelay.node.displayed import Displayed
 from meshrelay.node.doorman import NodeDoorman
 from meshrelay.node.driver import Driver
-from meshrelay.node.folding import KINDS, RULES, Folder
-from meshrelay.node.health import VERSION, Health
+from meshrelay.node.folding import RULES, Folder
+from meshrelay.node.health import VERSION, Health, troubles
 from meshrelay.node.identity import Keys, random_bytes
 from meshrelay.node.office import (
     Changes,
@@ -48,23 +47,20 @@ from meshrelay.node.office import (
     Ward,
     WhoRead,
 )
-from meshrelay.node.posting import closed_seat, read_message_id, refuse_body, taken_id
+from meshrelay.node.posting import Posting
 from meshrelay.node.reading import Reading
 from meshrelay.node.rooms import Rooms
 from meshrelay.node.seats import OpenSeat, Turnstile
 from meshrelay.node.witness import Witness
-from meshrelay.store.log import LogReader, LogStore
+from meshrelay.store.log import LogStore
+from meshrelay.store.reader import LogReader
 from meshrelay.store.views import ViewReader, open_views
 
 log = logging.getLogger("meshrelay.node")
 
-READ_FLUSH_S = 1.0
 HEALTH_S = 1.0
 STATE_S = 60.0
 INCARNATION_BYTES = 8
-# A node that rebuilds its views answers all the same, after this long.
-SHOWN_TRIES_MAX = 10
-SHOWN_TRY_S = 0.1
 
 
 class Node:
@@ -77,47 +73,59 @@ class Node:
     def __init__(self, directory: Path, config: Config, keys: Keys) -> None:
         self._directory = directory
         self._config = config
-        self._clock = Clock(config.clock.set_by_person)
         path = directory / "log.db"
         self._store = LogStore(path)
         loaded = self._store.load()
         self._starts = self._store.count_start()
+        hardware = Hardware()
+        vouched = self._is_vouched(hardware.boot)
+        self._clock = Clock(vouched, loaded.mark, loaded.seen_ms, hardware)
+        self._store.keep_mark(self._clock.mark())
         self._reader = LogReader(path)
         self._witness = Witness(Path(config.witness.dir), keys.network, keys.signer.public)
-        self._incarnations = loaded.incarnations
-        began = self._begin_incarnation(loaded.change)
         book = restore_records([raw for _, _, raw, _ in loaded.records], keys.network)
+        self._me = keys.signer.public
+        self._incarnations = loaded.incarnations
+        began = self._begin_incarnation(loaded.change, book)
         self._enrolment = keys.records
         lanes = [(i, lane, change) for i, lane, _, change in loaded.records if lane is not None]
-        vector = restore_vector(loaded.lines, lanes)
+        vector = restore_vector(loaded.lines, lanes, loaded.change)
         own = [hlc for lg, hlc in loaded.head_hlc.items() if lg.origin == keys.signer.public]
         # A good clock ends what a bad one stamped; within one incarnation stamps only grow.
         fresh = self._clock.quality() >= TRUSTED and began
         newest_own = 0 if fresh else max(own, default=0)
+        incarnations = [incarnation for incarnation, _ in self._incarnations]
+        # (past incarnation, change number of the store when the next one began)
+        past = [(each, ended) for (each, _), (_, ended) in pairwise(self._incarnations)]
         self.machine = Machine(
-            keys.signer, book, RULES, self._incarnations[-1], self._incarnations[:-1], vector,
+            keys.signer, book, RULES, incarnations[-1], past, vector,
             HybridClock(newest_own), self._restore_receipts(loaded.haves, vector),
             loaded.cursors, random_bytes(8),
         )  # fmt: skip
-        self._doorman = NodeDoorman(self._enrolled(book), keys.signer.public)
+        self._doorman = NodeDoorman(self._enrolled(book), keys.signer.public, book)
         views = directory / "views.db"
         self._folder = Folder(
-            open_views(views, self._incarnations, self._reader.newest_arrival(), random_bytes(8)),
-            path, book, self._incarnations[-1], self._changed_in_writer,
+            open_views(views, incarnations, self._reader.newest_arrival(), random_bytes(8)),
+            path, book, incarnations[-1], self._changed_in_writer,
         )  # fmt: skip
         self._views = ViewReader(views)
         self._rooms = Rooms(book)
-        self._reading = Reading(self.machine, self._views, self._rooms, self.now_ms)
+        self._reading = Reading(self.machine, self._views, self._rooms, self._clock.now)
         self._head_hlc = loaded.head_hlc
         self._wakes: set[Callable[[], None]] = set()
-        self._posting: dict[tuple[str, bytes], asyncio.Task[Posted]] = {}
-        self._displayed: dict[str, receipts.Displayed] = {}
         self._seats: set[OpenSeat] = set()
         self._started_ms = self.now_ms()
         self._ready = False
         self._group: asyncio.TaskGroup | None = None
         self._bearers: list[Bearer] = []
         self._mqtt: MqttBearer | None = None
+
+    def _is_vouched(self, boot: str) -> bool:
+        """Whether somebody vouches for the clock in this boot (see ClockSection)."""
+        path = self._directory / "node.toml"
+        saved_ns = path.stat().st_mtime_ns if path.exists() else 0
+        vouched = self._config.clock.set_by_person
+        return vouched and self._store.is_vouched(boot, saved_ns)
 
     def _enrolled(self, stored: RecordBook) -> RecordBook:
         """What the store and the enrolment say together; the sync machine hears it at start."""
@@ -129,13 +137,20 @@ class Node:
             raise ConfigError(f"{self._directory / 'enrolment.cbor'}: {error}") from error
         return book
 
-    def _begin_incarnation(self, change: int) -> bool:
-        """Continue the last one only if the witness proves it; else draw anew (True)."""
-        if self._incarnations and self._witness.proves(self._incarnations[-1], change):
-            return False
-        self._incarnations.append(random_bytes(INCARNATION_BYTES))
-        self._store.add_incarnation(self._incarnations[-1])
-        self._witness.write(self._incarnations[-1], change)
+    def _begin_incarnation(self, change: int, book: RecordBook) -> bool:
+        """Continue the last one only if the witness proves it; else draw anew (True).
+
+        One of which a proof ended a log is over even so: nobody would take what comes after.
+        """
+        if self._incarnations:
+            last, _ = self._incarnations[-1]
+            forked = any(LogId(self._me, last, lane) in book.proofs for lane in LANES)
+            if self._witness.proves(last, change) and not forked:
+                return False
+        drawn = random_bytes(INCARNATION_BYTES)
+        self._incarnations.append((drawn, change))
+        self._store.add_incarnation(drawn)
+        self._witness.write(drawn, change)
         return True
 
     def _restore_receipts(self, haves: list[bytes], vector: Any) -> Receipts:
@@ -157,8 +172,13 @@ class Node:
         self._turnstile = Turnstile(self.machine.book, self.machine.me)
         self._driver = Driver(
             self.machine, self._store, self._reader, self._witness, self._clock,
-            self._folder.run, self._covered, self._fail,
+            self._folder, self._own_log_ended, self._fail,
         )  # fmt: skip
+        self._posting = Posting(
+            self.machine, self._store, self._reader, self._driver, self._clock, self._rooms,
+            self._reading, self.subscribe,
+        )  # fmt: skip
+        self._displayed = Displayed(self._reading, self._rooms, self._driver)
         self._driver.head_hlc = self._head_hlc
         self._health = Health(
             self.machine, self._reader, self._head_hlc, self._directory, self.now_ms,
@@ -178,7 +198,7 @@ class Node:
             self._group.create_task(work)
             for work in (
                 self._driver.tick(),
-                self._note_reads(),
+                self._displayed.run(),
                 self._watch_health(),
                 *(bearer.run() for bearer in self._bearers),
             )
@@ -191,7 +211,7 @@ class Node:
         self._ready = False
         for seat in list(self._seats):
             self.log_out(seat)
-        await self._unless_failed(self._flush_reads())
+        await self._unless_failed(self._displayed.flush())
         for task in self._tasks:
             task.cancel()
         if self._group is not None:
@@ -271,11 +291,24 @@ class Node:
             "clock_quality": self._clock.quality(),
             "backlog": list(word.backlog),
             "oldest_unsynced_ms": word.oldest_unsynced_ms,
-            "disk_free_bytes": word.disk_free_bytes,
+            # Two digits: it is retained for people, and every change of it reaches every node.
+            "disk_free_bytes": int(float(f"{word.disk_free_bytes or 0:.1e}")),
         }
 
+    def _own_log_ended(self, ended: LogId) -> None:
+        """Our own log has an end: start again under a new incarnation, unless we are revoked."""
+        if ended.origin in self.machine.book.revoked:
+            log.warning("this node is revoked lane=%d", ended.lane)
+            return
+        self._fail(
+            StoreError(
+                "another machine signs with this node's key: this start's logs are ended; "
+                "start again, then enrol the node with a new key and revoke the old one"
+            )
+        )
+
     def _fail(self, error: StoreError) -> None:
-        log.critical("disk failed error=%s", error)
+        log.critical("node stops error=%s", error)
         self._ready = False
         if not self.failed.done():
             self.failed.set_result(error)
@@ -302,25 +335,6 @@ class Node:
                     self._mqtt.publish_state()
                     said, said_s = state, time.monotonic()
             await asyncio.sleep(HEALTH_S)
-
-    async def _note_reads(self) -> None:
-        while True:
-            await asyncio.sleep(READ_FLUSH_S)
-            await self._flush_reads()
-
-    async def _flush_reads(self) -> None:
-        """One entry per room for what was displayed since the last one."""
-        displayed, self._displayed = self._displayed, {}
-        kind = KINDS[receipts.NAME]
-        for room, triples in displayed.items():
-            for start in range(0, len(triples), receipts.PER_ENTRY_MAX):
-                part = triples[start : start + receipts.PER_ENTRY_MAX]
-                body = receipts.encode_body(room, part)
-                draft = Draft(kind.lane, kind.name, kind.lifetime_s, b"", body)
-                await self._driver.submit([draft], [])
-
-    def _covered(self, ranges: list[tuple[LogId, int, int]]) -> None:
-        self._driver.write(lambda store: self._folder.covered(ranges))
 
     def _changed_in_writer(self) -> None:
         if not self._loop.is_closed():
@@ -370,8 +384,7 @@ class Node:
             for reason, count in bearer.refused.items():
                 refused[reason] = refused.get(reason, 0) + count
         trouble = [str(self.failed.result())] if self.failed.done() else []
-        if self.machine.acceptor.forked:
-            trouble.append("two different entries for one place in a log: a key may be stolen")
+        trouble += troubles(self.machine.book, self.machine.me)
         return Status(
             network=self.network,
             node=self.me,
@@ -416,93 +429,10 @@ class Node:
         message_id: str,
         created_ms: int | None,
     ) -> Posted:
-        if not isinstance(seat, OpenSeat) or not seat.open:
-            raise closed_seat()
-        message = read_message_id(message_id)
-        encoded = refuse_body(kind, body)
-        self._rooms.check(seat.person, room)
-        content = hash32(encode([kind, room, encoded]))
-        key = (seat.person.staff_id, message)
-        while key in self._posting:  # a commit under way goes on, whoever waits for it
-            await asyncio.wait([self._posting[key]])
-        kept = self._reader.answer(*key)
-        if kept is not None:
-            if kept[0] != content:
-                raise taken_id()
-            return msgspec.json.decode(kept[1], type=Posted)
-        storing = self._loop.create_task(
-            self._store_message(seat, kind, room, encoded, key, content, created_ms)
-        )
-        self._posting[key] = storing
-        storing.add_done_callback(lambda _: self._posting.pop(key))
-        return await asyncio.shield(storing)
-
-    async def _store_message(
-        self,
-        seat: OpenSeat,
-        kind: str,
-        room: str,
-        body: bytes,
-        key: tuple[str, bytes],
-        content: bytes,
-        created_ms: int | None,
-    ) -> Posted:
-        rule = KINDS[kind]
-        now_ms = self.now_ms()
-        # A page's clock is nobody's: it may only say how long its text waited in the outbox.
-        created = min(created_ms, now_ms) if created_ms else now_ms
-        part = AuthorPart(
-            key[1], seat.session.id, created, self._clock.quality(),
-            self.machine.book.roster_serial(), room, "", body,
-        )  # fmt: skip
-        author = sign_author_part(
-            seat.signer, self.machine.book.network, self.machine.me, rule.lane, rule.lifetime_s,
-            kind, part,
-        )  # fmt: skip
-        draft = Draft(rule.lane, kind, rule.lifetime_s, author, b"")
-        answer: list[Posted] = []
-
-        def beside(entry: Entry, at_ms: int) -> None:
-            posted = Posted(key[0], str(uuid.UUID(bytes=key[1])), entry.id.hex(), room, at_ms, None)
-            answer.append(posted)
-            self._store.keep_answer(key[0], key[1], content, msgspec.json.encode(posted))
-
-        await self._driver.submit([draft], [], beside)
-        await self._until_shown(key)
-        return answer[0]
-
-    async def _until_shown(self, key: tuple[str, bytes]) -> None:
-        """The commit is what counts; but whoever reloads the room should see the message."""
-        author, message = key
-        for _ in range(SHOWN_TRIES_MAX):
-            if self._reading.find(author, message.hex()) is not None:
-                return
-            shown = asyncio.Event()
-            self._wakes.add(shown.set)
-            try:
-                async with asyncio.timeout(SHOWN_TRY_S):
-                    await shown.wait()
-            except TimeoutError:
-                continue
-            finally:
-                self._wakes.discard(shown.set)
+        return await self._posting.post(seat, kind, room, body, message_id, created_ms)
 
     def mark_read(self, seat: Seat, items: list[tuple[str, str]]) -> None:
-        if not isinstance(seat, OpenSeat) or not seat.open:
-            raise closed_seat()
-        person = seat.person
-        for author, message_id in items:
-            found = self._reading.find(author, message_id)
-            if found is None or author == person.staff_id:
-                continue
-            message = self._reading.message(found, person)
-            if message.read_by_me:
-                continue
-            self._rooms.check(person, message.room)
-            place = self._reading.shown_at(found)
-            waiting = self._displayed.setdefault(message.room, [])
-            if (person.staff_id, *place) not in waiting:
-                waiting.append((person.staff_id, *place))
+        self._displayed.mark_read(seat, items)
 
     def rooms(self, person: Person) -> list[RoomView]:
         return self._reading.rooms(person)

@@ -67,7 +67,9 @@ class Message(Struct, frozen=True):
     than the one that took it in, HQ's archive not counted, and is given with
     `archive` too. `members_n` is None when the roster is incomplete (shown ?).
     `trouble` is a reason code when the message is 要確認, else None.
-    `body` is what the kind's fold kept; for talk {"text": str}.
+    `body` is what the kind's fold kept; for talk {"text": str}. `expiry`: `valid`,
+    `expired` (期限切れ), or `unsure` (要確認: neither clocks nor an unbroken age can say).
+    A trouble of `fork` or `revoked` says that an end of its log lies below the message.
     """
 
     author: str
@@ -91,6 +93,7 @@ class Message(Struct, frozen=True):
     trouble: str | None
     sort: str  # opaque; ascending is the room's order
     changed: int
+    expiry: str = "valid"
 
 
 class RoomView(Struct, frozen=True):

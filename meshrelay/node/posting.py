@@ -1,13 +1,136 @@
-"""What a page may send, checked before anything is signed; every refusal says what to do."""
+"""What a page may send: checked, signed, stored once; every refusal says what to do."""
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Callable
 from typing import Any
 
-from meshrelay.core.entry import TEXT_CHARS_MAX
+import msgspec
+
+from meshrelay.core.codec import encode
+from meshrelay.core.entry import TEXT_CHARS_MAX, AuthorPart, Draft, Entry, sign_author_part
+from meshrelay.core.signing import hash32
+from meshrelay.core.sync import Machine
 from meshrelay.desk import talk
 from meshrelay.errors import RefusedError
+from meshrelay.node.clock import Clock
+from meshrelay.node.driver import Driver
+from meshrelay.node.folding import KINDS
+from meshrelay.node.office import Posted, Seat
+from meshrelay.node.reading import Reading
+from meshrelay.node.rooms import Rooms
+from meshrelay.node.seats import OpenSeat
+from meshrelay.store.log import LogStore
+from meshrelay.store.reader import LogReader
+
+# A node that rebuilds its views answers all the same, after this long.
+SHOWN_TRIES_MAX = 10
+SHOWN_TRY_S = 0.1
+
+Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
+
+
+class Posting:
+    """Takes in messages: the same id with the same content has the same answer, for ever."""
+
+    def __init__(
+        self, machine: Machine, store: LogStore, reader: LogReader, driver: Driver, clock: Clock,
+        rooms: Rooms, reading: Reading, subscribe: Subscribe,
+    ) -> None:  # fmt: skip
+        self._machine = machine
+        self._store = store
+        self._reader = reader
+        self._driver = driver
+        self._clock = clock
+        self._rooms = rooms
+        self._reading = reading
+        self._subscribe = subscribe
+        self._under_way: dict[tuple[str, bytes], asyncio.Task[Posted]] = {}
+
+    async def post(
+        self,
+        seat: Seat,
+        kind: str,
+        room: str,
+        body: dict[str, Any],
+        message_id: str,
+        created_ms: int | None,
+    ) -> Posted:
+        """See Office.post."""
+        if not isinstance(seat, OpenSeat) or not seat.open:
+            raise closed_seat()
+        message = read_message_id(message_id)
+        encoded = refuse_body(kind, body)
+        self._rooms.check(seat.person, room)
+        content = hash32(encode([kind, room, encoded]))
+        key = (seat.person.staff_id, message)
+        while key in self._under_way:  # a commit under way goes on, whoever waits for it
+            await asyncio.wait([self._under_way[key]])
+        kept = self._reader.answer(*key)
+        if kept is not None:
+            if kept[0] != content:
+                raise taken_id()
+            return msgspec.json.decode(kept[1], type=Posted)
+        if self._machine.me in self._machine.book.revoked:
+            raise revoked_node()
+        storing = asyncio.get_running_loop().create_task(
+            self._store_message(seat, kind, room, encoded, key, content, created_ms)
+        )
+        self._under_way[key] = storing
+        storing.add_done_callback(lambda _: self._under_way.pop(key))
+        return await asyncio.shield(storing)
+
+    async def _store_message(
+        self,
+        seat: OpenSeat,
+        kind: str,
+        room: str,
+        body: bytes,
+        key: tuple[str, bytes],
+        content: bytes,
+        created_ms: int | None,
+    ) -> Posted:
+        rule = KINDS[kind]
+        machine = self._machine
+        now_ms = self._clock.now_ms()
+        # A page's clock is nobody's: it may only say how long its text waited in the outbox.
+        created = min(created_ms, now_ms) if created_ms else now_ms
+        part = AuthorPart(
+            key[1], seat.session.id, created, self._clock.quality(),
+            machine.book.roster_serial(), room, "", body,
+        )  # fmt: skip
+        author = sign_author_part(
+            seat.signer, machine.book.network, machine.me, rule.lane, rule.lifetime_s, kind, part
+        )
+        draft = Draft(rule.lane, kind, rule.lifetime_s, author, b"")
+        answer: list[Posted] = []
+
+        def beside(entry: Entry, at_ms: int) -> None:
+            posted = Posted(key[0], str(uuid.UUID(bytes=key[1])), entry.id.hex(), room, at_ms, None)
+            answer.append(posted)
+            self._store.keep_answer(key[0], key[1], content, msgspec.json.encode(posted))
+
+        await self._driver.submit([draft], [], beside)
+        await self._until_shown(key)
+        return answer[0]
+
+    async def _until_shown(self, key: tuple[str, bytes]) -> None:
+        """The commit is what counts; but whoever reloads the room should see the message."""
+        author, message = key
+        for _ in range(SHOWN_TRIES_MAX):
+            if self._reading.find(author, message.hex()) is not None:
+                return
+            shown = asyncio.Event()
+            unsubscribe = self._subscribe(shown.set)
+            try:
+                async with asyncio.timeout(SHOWN_TRY_S):
+                    await shown.wait()
+            except TimeoutError:
+                continue
+            finally:
+                unsubscribe()
 
 
 def read_message_id(text: str) -> bytes:
@@ -96,4 +219,16 @@ def closed_seat() -> RefusedError:
         "もう一度ログインしてください。書いたものは残っています。",
         "Log in again. What you wrote is kept.",
         401,
+    )
+
+
+def revoked_node() -> RefusedError:
+    """Nobody would take what this node signs."""
+    return RefusedError(
+        "node_revoked",
+        "この機器は失効しています。ここから送ったものは届きません。",
+        "This machine was revoked: nobody takes what it sends.",
+        "別の機器のページから送り、情報システム担当に知らせてください。",
+        "Send from another machine's page, and tell IT.",
+        403,
     )

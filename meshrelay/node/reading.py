@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from meshrelay.core.clock import is_uncertain
+from meshrelay.core.clock import EXPIRED, UNSURE, age_now, is_uncertain, validity
 from meshrelay.core.entry import LogId
+from meshrelay.core.events import Now
 from meshrelay.core.records import ROLE_ARCHIVE, NodeCredential
 from meshrelay.core.sync import Machine
 from meshrelay.desk import receipts, talk
@@ -29,18 +30,22 @@ UNREAD_MAX = 100
 MESSAGES_MAX = 200
 # Arrived this much later than written, from another ward: 遅れて届いた.
 LATE_MS = 60_000
+EXPIRY = {EXPIRED: "expired", UNSURE: "unsure"}
 
 
 class Reading:
     """Builds the plain values of office.py; quick, on the event loop."""
 
     def __init__(
-        self, machine: Machine, views: ViewReader, rooms: Rooms, now_ms: Callable[[], int]
+        self, machine: Machine, views: ViewReader, rooms: Rooms, now: Callable[[], Now]
     ) -> None:
         self._machine = machine
         self._views = views
         self._rooms = rooms
-        self._now_ms = now_ms
+        self._now = now
+
+    def _now_ms(self) -> int:
+        return self._now().pt_ms
 
     # Place: what receipts prove
 
@@ -80,13 +85,12 @@ class Reading:
 
     def message(self, found: Found, person: Person) -> Message:
         row = found.row
-        shown = row["copies"][talk.shown_place(row)]
+        shown = talk.shown(row)
+        now = self._now()
         nodes = self._machine.book.nodes
         origin = nodes.get(bytes.fromhex(shown["origin"]))
         wards_in = {
-            node.ward
-            for at in talk.same_places(row)
-            if (node := nodes.get(bytes.fromhex(row["copies"][at]["origin"])))
+            node.ward for at in talk.same_places(row) if (node := nodes.get(_place(at)[0].origin))
         }
         holders = self.row_holders(row)
         others = {h.ward for h in holders if not h.archive} - wards_in
@@ -110,17 +114,18 @@ class Reading:
             created_ms=shown["created"],
             arrived_ms=shown["arrived"],
             late=self._is_late(row, shown),
-            clock_uncertain=is_uncertain(shown["hlc"], shown["quality"], self._now_ms()),
+            clock_uncertain=is_uncertain(shown["hlc"], shown["quality"], now.pt_ms),
             origin_ward=origin.ward_name if origin else "?",
             place="archive" if archived else "wards" if others else "node",
             wards_n=len(others),
             read_n=len(readers.keys() & {each.staff_id for each in members}),
             members_n=len(members) if complete else None,
             mine=row["author"] == person.staff_id,
-            read_by_me=person.staff_id in readers,
+            read_by_me=person.staff_id in readers or self._is_ended_read(row, person),
             trouble=talk.trouble(row) or ("binding_conflict" if disputed else None),
             sort=found.sort,
             changed=found.changed,
+            expiry=_expiry(shown, now),
         )
 
     def _is_late(self, row: Row, shown: Row) -> bool:
@@ -137,6 +142,11 @@ class Reading:
                 who, when = found.row["person"], found.row["at"]
                 readers[who] = min(when, readers.get(who, when))
         return readers
+
+    def _is_ended_read(self, row: Row, person: Person) -> bool:
+        """Whether the person has seen what now stands above an end; no receipt for others."""
+        places = {copy["place"] for copy in talk.same_copies(row) if copy["ended"]}
+        return any(self._views.get(receipts.NAME, f"{at}:{person.staff_id}") for at in places)
 
     def _addressees(self, shown: Row, author: str) -> tuple[list[Person], bool]:
         serial = shown["roster"]
@@ -194,7 +204,7 @@ class Reading:
 
     def shown_at(self, found: Found) -> tuple[LogId, int]:
         """Which entry a page displays for a message."""
-        return _place(talk.shown_place(found.row))
+        return _place(talk.shown(found.row)["place"])
 
     def who(self, person: Person, author: str, message_id: str) -> WhoRead:
         found = self.find(author, message_id)
@@ -208,7 +218,7 @@ class Reading:
                 404,
             )
         row = found.row
-        shown = row["copies"][talk.shown_place(row)]
+        shown = talk.shown(row)
         self._rooms.check(person, shown["room"])
         read_at = self._readers(row)
         holders = self.row_holders(row)
@@ -232,8 +242,10 @@ class Reading:
         return WhoRead(self.message(found, person), tuple(readers), tuple(holders), complete)
 
     def _origin_ward(self, row: Row) -> str:
-        origin = bytes.fromhex(row["copies"][talk.shown_place(row)]["origin"])
-        node = self._machine.book.nodes.get(origin)
+        shown = talk.shown(row)
+        node = self._machine.book.nodes.get(bytes.fromhex(shown["origin"]))
+        if shown["ended"]:  # whoever stole its key need not be there
+            return ""
         return node.ward if node else ""
 
     def ward_age_ms(self, ward: str) -> int | None:
@@ -249,6 +261,14 @@ class Reading:
 def _place(text: str) -> tuple[LogId, int]:
     origin, incarnation, lane, seq = text.split(":")
     return LogId(bytes.fromhex(origin), bytes.fromhex(incarnation), int(lane)), int(seq)
+
+
+def _expiry(copy: Row, now: Now) -> str:
+    age = age_now(copy["age"], copy["seen_ms"], now.seen_ms, now.gap_ms)
+    word = validity(
+        copy["created"], copy["created_quality"], copy["lifetime_s"], now.pt_ms, now.quality, age
+    )
+    return EXPIRY.get(word, "valid")
 
 
 def _dashed(hex_id: str) -> str:

@@ -5,7 +5,8 @@ A page shows a room to its members and to hq only.
 
 from __future__ import annotations
 
-from meshrelay.core.records import ROLE_HQ, RecordBook, StaffCredential
+from meshrelay.core.book import RecordBook
+from meshrelay.core.records import ROLE_HQ, StaffCredential
 from meshrelay.errors import RefusedError
 from meshrelay.node.office import Person, Ward
 

@@ -6,7 +6,8 @@ import asyncio
 import time
 from functools import partial
 
-from meshrelay.core.records import ROLE_HQ, Record, RecordBook, StaffCredential
+from meshrelay.core.book import RecordBook
+from meshrelay.core.records import ROLE_HQ, Record, StaffCredential
 from meshrelay.core.signing import Signer
 from meshrelay.errors import RefusedError
 from meshrelay.node.identity import (

@@ -7,12 +7,14 @@ Anything else (power cut, restored card, clone) draws a new one; it asks nobody.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 from pathlib import Path
 
 from meshrelay.errors import ConfigError
 
 TMPFS_MAGIC = 0x01021994
+WITNESS_BYTES_MAX = 256
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -26,12 +28,20 @@ class Witness:
             )
         self.path = directory / f"meshrelay-{network.hex()[:8]}-{node.hex()[:16]}"
         self._boot = _BOOT_ID.read_text("ascii").strip().encode()
-        self._fd: int | None = None
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:  # the kernel drops the lock with the process, however it ends
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._fd)
+            raise ConfigError(
+                f"{self.path}: another node with this key runs on this machine; stop it first: "
+                "two would sign two entries with one number"
+            ) from error
 
     def proves(self, incarnation: bytes, change: int) -> bool:
         """Whether the store at `change` continues what was written under `incarnation`."""
         try:
-            boot, seen, number = self.path.read_bytes().split(b" ")
+            boot, seen, number = os.pread(self._fd, WITNESS_BYTES_MAX, 0).split(b" ")
             return (
                 boot == self._boot
                 and seen == incarnation.hex().encode()
@@ -42,15 +52,13 @@ class Witness:
 
     def write(self, incarnation: bytes, change: int) -> None:
         """Note what is on disk. Raises OSError."""
-        if self._fd is None:
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         # Fixed width: one pwrite replaces the whole text.
         os.pwrite(self._fd, self._boot + b" %s %020d" % (incarnation.hex().encode(), change), 0)
 
     def close(self) -> None:
-        if self._fd is not None:
+        if self._fd >= 0:
             os.close(self._fd)
-            self._fd = None
+            self._fd = -1
 
 
 def is_tmpfs(directory: Path) -> bool:

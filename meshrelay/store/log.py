@@ -1,24 +1,29 @@
 """log.db: entries, records and all that a rebuild of the views cannot give back.
 
-One connection writes (the writer's thread); readers have their own, read-only. The
-change numbers that lines and records get here are the same that the sync machine
-gives them after `Committed`: both count logs in order of first occurrence in a
-commit, then records with a lane.
+One connection writes (the writer's thread); readers have their own, read-only
+(`reader.py`). The change numbers that lines and records get here are the same that the
+sync machine gives them after `Committed`: both count logs in order of first occurrence in
+a commit, then cuts, then records with a lane.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from meshrelay.core.entry import LogId
-from meshrelay.core.events import Commit
+from meshrelay.core.entry import LogId, read_entry
+from meshrelay.core.events import Commit, Taken
 from meshrelay.core.vector import Cursor, Line
-from meshrelay.core.verdict import UNKNOWN_KIND
+from meshrelay.core.verdict import REFUSED
+from meshrelay.store.seen import Mark
 from meshrelay.store.sqlite import connect, ensure_schema
 
-VERSION = 1
+VERSION = 2
+# Why an entry without an author, above an end, acts no more; one with an author says which end.
+ENDED = "ended"
+NOBODYS = (REFUSED, ENDED, None)
 HAVES_PER_SIGNER_MAX = 64
 ADDRESSES_MAX = 64
 
@@ -29,20 +34,12 @@ class Loaded(NamedTuple):
     lines: list[tuple[Line, int]]
     head_hlc: dict[LogId, int]
     records: list[tuple[bytes, int | None, bytes, int]]  # id, lane, raw, change; in order taken
-    incarnations: list[bytes]
+    incarnations: list[tuple[bytes, int]]  # and the change number at which each began
     haves: list[bytes]
     cursors: dict[bytes, Cursor]
     change: int
-
-
-class Stored(NamedTuple):
-    """One stored entry as folds need it."""
-
-    number: int
-    raw: bytes
-    state: int
-    reason: str
-    at_ms: int
+    mark: Mark | None
+    seen_ms: int  # when the newest entry came, by the mark's clock
 
 
 class LogStore:
@@ -55,6 +52,8 @@ class LogStore:
         self._logs: dict[LogId, int] = {}
         self._change = 0
         self._record_number = 0
+        self._entry = 0
+        self._arrival = 0
 
     def load(self) -> Loaded:
         """Read the table of lines, the records and what else survives a restart."""
@@ -69,21 +68,31 @@ class LogStore:
             lines.append((Line(log, height, head), change))
         records = list(run("SELECT id, lane, raw, change FROM records ORDER BY number"))
         self._record_number = len(records)
+        self._entry = int(run("SELECT coalesce(max(id), 0) FROM entries").get)
+        self._arrival = int(run("SELECT coalesce(max(number), 0) FROM arrivals").get)
         changes = [change for _, change in lines] + [change for *_, change in records]
-        self._change = max(changes, default=0)
+        removed = run("SELECT value FROM meta WHERE key='change'").fetchone()
+        self._change = max([*changes, *(removed or ())], default=0)
+        mark = run("SELECT value FROM meta WHERE key='seen'").fetchone()
+        seen = run("SELECT seen_ms FROM entries ORDER BY id DESC LIMIT 1").fetchone()
         return Loaded(
             lines,
             head_hlc,
             records,
-            [row[0] for row in run("SELECT incarnation FROM incarnations ORDER BY number")],
+            list(run("SELECT incarnation, began FROM incarnations ORDER BY number")),
             [row[0] for row in run("SELECT raw FROM haves ORDER BY number")],
             {p: Cursor(i, c) for p, i, c in run("SELECT peer, incarnation, change FROM cursors")},
             self._change,
+            Mark.unpack(mark[0]) if mark else None,
+            seen[0] if seen else 0,
         )
 
     def add_incarnation(self, incarnation: bytes) -> None:
         """Draw a new one before anything is written under it."""
-        self.connection.execute("INSERT INTO incarnations (incarnation) VALUES (?)", (incarnation,))
+        self.connection.execute(
+            "INSERT INTO incarnations (incarnation, began) VALUES (?,?)",
+            (incarnation, self._change),
+        )
 
     def count_start(self) -> int:
         """1 at the first start of this store, and one more at each."""
@@ -92,11 +101,56 @@ class LogStore:
         run("UPDATE meta SET value = value + 1 WHERE key = 'starts'")
         return int(run("SELECT value FROM meta WHERE key = 'starts'").get)
 
-    def write(self, commit: Commit, at_ms: int) -> None:
-        """Everything of one ticket, inside the writer's transaction."""
+    def is_vouched(self, boot: str, saved_ns: int) -> bool:
+        """Whether somebody's word on the clock, saved at `saved_ns`, was given in this boot.
+
+        The word of an earlier boot lapses: a power cut comes between. Saving it again renews it.
+        """
         run = self.connection.execute
-        last = {entry.log: entry for entry, _ in commit.entries}
-        for log, entry in last.items():
+        kept = run("SELECT value FROM meta WHERE key='vouched'").fetchone()
+        if kept is not None and kept[0].endswith(f" {saved_ns}"):
+            return bool(kept[0] == f"{boot} {saved_ns}")
+        run("INSERT OR REPLACE INTO meta VALUES ('vouched', ?)", (f"{boot} {saved_ns}",))
+        return True
+
+    def keep_mark(self, mark: Mark) -> None:
+        """Where the clock of seen time stands."""
+        self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('seen', ?)", (mark.pack(),))
+
+    @property
+    def change(self) -> int:
+        """The change number of what was written last."""
+        return self._change
+
+    def write(self, commit: Commit, at_ms: int, seen_ms: int) -> int:
+        """Everything of one ticket, inside the writer's transaction.
+
+        Returns the arrival number of the first of `commit.entries`; the others follow it.
+        """
+        first = self._arrival + 1
+        self._advance({taken.entry.log: taken for taken in commit.entries})
+        self._insert(commit.entries, at_ms, seen_ms)
+        if commit.cuts or commit.orphans:
+            fates = {taken.entry.raw: taken for taken in commit.orphans}
+            for cut in commit.cuts:
+                self._cut(cut, fates, at_ms)
+            for taken in commit.orphans:
+                self._keep_orphan(taken, at_ms, seen_ms)
+        for record in commit.records:
+            change = 0
+            if record.lane is not None:
+                self._change += 1
+                change = self._change
+            self._record_number += 1
+            self.connection.execute(
+                "INSERT OR REPLACE INTO records VALUES (?,?,?,?,?)",
+                (record.id, record.lane, record.raw, change, self._record_number),
+            )
+        return first
+
+    def _advance(self, last: dict[LogId, Taken]) -> None:
+        run = self.connection.execute
+        for log, (entry, _, _) in last.items():
             self._change += 1
             row = (entry.seq, entry.id, self._change, entry.hlc)
             if log in self._logs:
@@ -111,38 +165,70 @@ class LogStore:
                     (*log, *row),
                 )
                 self._logs[log] = self.connection.last_insert_rowid()
-        if commit.entries:
-            first = self._next_entry()
-            self.connection.executemany(
-                "INSERT INTO entries VALUES (?,?,?,?,?,?,?)",
-                [
-                    (first + n, self._logs[entry.log], entry.seq, entry.raw, verdict.state,
-                     verdict.reason, verdict.missing)
-                    for n, (entry, verdict) in enumerate(commit.entries)
-                ],
-            )  # fmt: skip
-            self.connection.executemany(
-                "INSERT INTO arrivals (entry, at_ms) VALUES (?,?)",
-                [(first + n, at_ms) for n in range(len(commit.entries))],
-            )
-        for record in commit.records:
-            change = 0
-            if record.lane is not None:
-                self._change += 1
-                change = self._change
-            self._record_number += 1
+
+    def _insert(self, entries: list[Taken], at_ms: int, seen_ms: int) -> None:
+        if not entries:
+            return
+        first = self._entry + 1
+        self._entry += len(entries)
+        self.connection.executemany(
+            "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?)",
+            [
+                (number, self._logs.get(entry.log), entry.seq, entry.raw, verdict.state,
+                 verdict.reason, verdict.missing, age, seen_ms)
+                for number, (entry, verdict, age) in enumerate(entries, first)
+            ],
+        )  # fmt: skip
+        self._arrive(range(first, self._entry + 1), at_ms)
+
+    def _arrive(self, entries: Iterable[int], at_ms: int) -> None:
+        rows = [(self._arrival + n, entry, at_ms) for n, entry in enumerate(entries, 1)]
+        self._arrival += len(rows)
+        self.connection.executemany("INSERT INTO arrivals VALUES (?,?,?)", rows)
+
+    def _cut(self, cut: Line, fates: dict[bytes, Taken], at_ms: int) -> None:
+        """Take a log back to a line; what stood above it arrives once more, as ended."""
+        run = self.connection.execute
+        self._change += 1
+        number = self._logs.get(cut.log, -1)
+        query = "SELECT id, seq, raw FROM entries WHERE log=? AND seq>? ORDER BY seq"
+        above = list(run(query, (number, cut.height)))
+        for entry, seq, raw in above:
+            fate = fates.get(raw)
+            verdict = fate.verdict[:3] if fate else self._orphaned(seq, raw) or NOBODYS
             run(
-                "INSERT OR REPLACE INTO records VALUES (?,?,?,?,?)",
-                (record.id, record.lane, record.raw, change, self._record_number),
+                "UPDATE entries SET log=NULL, state=?, reason=?, missing=? WHERE id=?",
+                (*verdict, entry),
             )
+        self._arrive([entry for entry, *_ in above], at_ms)
+        for (raw,) in run("SELECT raw FROM entries WHERE log=? AND seq=?", (number, cut.height)):
+            run(
+                "UPDATE logs SET height=?, head=?, change=?, hlc=? WHERE id=?",
+                (cut.height, cut.head, self._change, read_entry(raw).hlc, number),
+            )
+        if not cut.height:  # no row is left that would tell the change number
+            run("DELETE FROM logs WHERE id=?", (number,))
+            run("INSERT OR REPLACE INTO meta VALUES ('change', ?)", (self._change,))
+            self._logs.pop(cut.log, None)
 
-    def _next_entry(self) -> int:
-        return int(self.connection.execute("SELECT coalesce(max(id), 0) + 1 FROM entries").get)
+    def _keep_orphan(self, taken: Taken, at_ms: int, seen_ms: int) -> None:
+        """Store what no log holds; one that an end has just taken out is here already."""
+        entry, verdict, age = taken
+        if self._orphaned(entry.seq, entry.raw) is None:
+            self._entry += 1
+            self.connection.execute(
+                "INSERT INTO entries VALUES (?,NULL,?,?,?,?,?,?,?)",
+                (self._entry, entry.seq, entry.raw, *verdict[:3], age, seen_ms),
+            )
+            self._arrive([self._entry], at_ms)
 
-    @property
-    def change(self) -> int:
-        """The change number of what was written last."""
-        return self._change
+    def _orphaned(self, seq: int, raw: bytes) -> tuple[int, str, bytes | None] | None:
+        """The verdict on an entry that is kept outside every log, None if it is not."""
+        row: tuple[int, str, bytes | None] | None = self.connection.execute(
+            "SELECT state, reason, missing FROM entries WHERE log IS NULL AND seq=? AND raw=?",
+            (seq, raw),
+        ).fetchone()
+        return row
 
     def rejudged(
         self, entry: int, state: int, reason: str, missing: bytes | None, at_ms: int
@@ -153,7 +239,7 @@ class LogStore:
             "UPDATE entries SET state=?, reason=?, missing=? WHERE id=?",
             (state, reason, missing, entry),
         )
-        run("INSERT INTO arrivals (entry, at_ms) VALUES (?,?)", (entry, at_ms))
+        self._arrive([entry], at_ms)
 
     def keep_answer(self, author: str, message_id: bytes, content: bytes, answer: bytes) -> None:
         """What a message id was answered, with what it stood for."""
@@ -187,95 +273,3 @@ class LogStore:
             "DELETE FROM addresses WHERE number <= (SELECT max(number) FROM addresses) - ?",
             (ADDRESSES_MAX,),
         )
-
-
-class LogReader:
-    """A read-only view of committed entries; one per thread."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = connect(path, durable=False, readonly=True)
-        self._logs: dict[LogId, int] = {}
-
-    def _log(self, log: LogId) -> int:
-        number = self._logs.get(log)
-        if number is None:
-            row = self._connection.execute(
-                "SELECT id FROM logs WHERE origin=? AND incarnation=? AND lane=?", log
-            ).fetchone()
-            if row is None:
-                return -1
-            number = self._logs[log] = int(row[0])
-        return number
-
-    def read(self, log: LogId, first: int, bytes_max: int) -> list[bytes]:
-        """Entries from `first` on: at least one if held, else at most `bytes_max` bytes."""
-        raws: list[bytes] = []
-        size = 0
-        for (raw,) in self._connection.execute(
-            "SELECT raw FROM entries WHERE log=? AND seq>=? ORDER BY seq", (self._log(log), first)
-        ):
-            size += len(raw)
-            if raws and size > bytes_max:
-                break
-            raws.append(raw)
-        return raws
-
-    def at(self, log: LogId, seq: int) -> bytes | None:
-        """One entry's bytes."""
-        row = self._connection.execute(
-            "SELECT raw FROM entries WHERE log=? AND seq=?", (self._log(log), seq)
-        ).fetchone()
-        return row[0] if row else None
-
-    def waiting_for(self, record_ids: list[bytes]) -> list[tuple[int, bytes]]:
-        """(entry number, bytes) of entries whose verdict waits for one of these records."""
-        found: list[tuple[int, bytes]] = []
-        for record_id in record_ids:
-            rows = self._connection.execute(
-                "SELECT id, raw FROM entries WHERE missing=?", (record_id,)
-            )
-            found += [(number, raw) for number, raw in rows]
-        return found
-
-    def unknown(self) -> list[tuple[int, bytes]]:
-        """(entry number, bytes) of entries of a kind that this store's software did not know."""
-        rows = self._connection.execute(
-            "SELECT id, raw FROM entries WHERE state=?", (UNKNOWN_KIND,)
-        )
-        return [(number, raw) for number, raw in rows]
-
-    def missing(self) -> list[bytes]:
-        """Records for which some stored entry waits."""
-        query = "SELECT DISTINCT missing FROM entries WHERE missing IS NOT NULL"
-        return [row[0] for row in self._connection.execute(query)]
-
-    def arrivals_after(self, number: int, limit: int) -> list[Stored]:
-        """What arrived, or was judged anew, after arrival `number`."""
-        query = (
-            "SELECT a.number, e.raw, e.state, e.reason, a.at_ms FROM arrivals a "
-            "JOIN entries e ON e.id = a.entry WHERE a.number > ? ORDER BY a.number LIMIT ?"
-        )
-        return [Stored(*row) for row in self._connection.execute(query, (number, limit))]
-
-    def newest_arrival(self) -> int:
-        """Number of the newest arrival, 0 if none."""
-        return int(self._connection.execute("SELECT coalesce(max(number), 0) FROM arrivals").get)
-
-    def answer(self, author: str, message_id: bytes) -> tuple[bytes, bytes] | None:
-        """(content, answer) kept for a message id."""
-        return self._connection.execute(
-            "SELECT content, answer FROM answers WHERE author=? AND message_id=?",
-            (author, message_id),
-        ).fetchone()
-
-    def addresses(self) -> list[tuple[str, int]]:
-        """(host, port) where peers were reached, newest first."""
-        query = "SELECT host, port FROM addresses ORDER BY number DESC"
-        return [(host, port) for host, port in self._connection.execute(query)]
-
-    def count(self) -> int:
-        """How many entries are held."""
-        return int(self._connection.execute("SELECT coalesce(max(id), 0) FROM entries").get)
-
-    def close(self) -> None:
-        self._connection.close()

@@ -3,7 +3,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
 -- The table of lines: start reads this, never the entries.
 CREATE TABLE logs (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
   origin BLOB NOT NULL,
   incarnation BLOB NOT NULL,
   lane INTEGER NOT NULL,
@@ -14,16 +14,21 @@ CREATE TABLE logs (
   UNIQUE (origin, incarnation, lane)
 );
 
+-- log NULL: above an end, in no log any more; the folds still know it. age: the known age it
+-- came with (core/clock.py), seen_ms: what this store had seen pass by then.
 CREATE TABLE entries (
   id INTEGER PRIMARY KEY,
-  log INTEGER NOT NULL,
+  log INTEGER,
   seq INTEGER NOT NULL,
   raw BLOB NOT NULL,
   state INTEGER NOT NULL,
   reason TEXT NOT NULL,
-  missing BLOB
+  missing BLOB,
+  age INTEGER NOT NULL,
+  seen_ms INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX entries_by_place ON entries (log, seq);
+CREATE INDEX entries_ended ON entries (seq) WHERE log IS NULL;
 CREATE INDEX entries_waiting ON entries (missing) WHERE missing IS NOT NULL;
 CREATE INDEX entries_unknown ON entries (state) WHERE state = 2;
 
@@ -47,7 +52,10 @@ CREATE TABLE answers (
   PRIMARY KEY (author, message_id)
 ) WITHOUT ROWID;
 
-CREATE TABLE incarnations (number INTEGER PRIMARY KEY, incarnation BLOB NOT NULL);
+-- began: the change number of the store at that moment.
+CREATE TABLE incarnations (
+  number INTEGER PRIMARY KEY, incarnation BLOB NOT NULL, began INTEGER NOT NULL
+);
 CREATE TABLE haves (raw BLOB NOT NULL, number INTEGER PRIMARY KEY, signer BLOB NOT NULL);
 CREATE TABLE cursors (
   peer BLOB PRIMARY KEY, incarnation BLOB NOT NULL, change INTEGER NOT NULL

@@ -15,7 +15,7 @@ import msgspec
 from meshrelay.errors import ConfigError
 from meshrelay.store.sqlite import connect, ensure_schema, transaction
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE rows (
@@ -26,7 +26,7 @@ CREATE INDEX rows_by_group ON rows (kind, grp, sort);
 CREATE INDEX rows_by_change ON rows (kind, changed);
 CREATE TABLE carriers (
   log TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
-  PRIMARY KEY (log, seq)
+  PRIMARY KEY (log, seq, kind, key)
 ) WITHOUT ROWID;
 CREATE INDEX carriers_by_row ON carriers (kind, key);
 """
@@ -95,9 +95,12 @@ class Views:
             (kind, key, group, sort, self._changed, msgspec.msgpack.encode(row)),
         )
 
+    def drop(self, kind: str, key: str) -> None:
+        self._run("DELETE FROM rows WHERE kind=? AND key=?", (kind, key))
+
     def carry(self, place: str, kind: str, key: str) -> None:
         log, _, seq = place.rpartition(":")
-        self._run("INSERT OR REPLACE INTO carriers VALUES (?,?,?,?)", (log, int(seq), kind, key))
+        self._run("INSERT OR IGNORE INTO carriers VALUES (?,?,?,?)", (log, int(seq), kind, key))
 
     def touch(self, place: str) -> None:
         log, _, seq = place.rpartition(":")

@@ -7,8 +7,9 @@ lone urgent entry never waits for company.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 import apsw
@@ -18,8 +19,11 @@ from meshrelay.store.sqlite import transaction
 
 # So that one fsync does not hold back its answers for a whole backlog.
 WORKS_PER_COMMIT_MAX = 256
-# Under load commits come first; the views may lag by this many commits.
-COMMITS_PER_FOLD_MAX = 16
+# Under load commits come first: after a fold the next waits this many times as long as it
+# took, so that folds have at most one part in seven of the writer's time.
+FOLD_REST = 6
+# When nothing was asked of the writer for so long there is no load, and folds go on at once.
+QUIET_S = 0.02
 
 
 class Work(NamedTuple):
@@ -33,6 +37,7 @@ class Writer:
     """Runs works in order. After a disk failure nothing more is written or answered.
 
     `after_commit` does what may lag behind and says whether it left something to do.
+    `now_s`: a clock that only runs forward.
     """
 
     def __init__(
@@ -40,10 +45,12 @@ class Writer:
         connection: apsw.Connection,
         after_commit: Callable[[], bool],
         failed: Callable[[StoreError], None],
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._after_commit = after_commit
         self._failed = failed
+        self._now_s = now_s
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
@@ -68,33 +75,46 @@ class Writer:
                 self._failed(StoreError("the writer ended"))
 
     def _work(self) -> bool:
-        behind = 0  # commits since the last fold
-        more = False  # whether a fold left something
+        behind = False  # whether there is something to fold
+        due_s = worked_s = 0.0
         try:
             while True:
-                if more and self._queue.empty():
-                    more = self._after_commit()
-                    continue
-                works: list[Work] = []
-                item = self._queue.get()
-                while item is not None:
-                    works.append(item)
-                    if len(works) >= WORKS_PER_COMMIT_MAX or self._queue.empty():
-                        break
-                    item = self._queue.get()
+                wait_s = min(due_s, worked_s + QUIET_S) - self._now_s() if behind else None
+                works, last = self._collect(wait_s)
                 if works:
-                    with transaction(self._connection):
-                        for work in works:
-                            work.write()
-                for work in works:
-                    if work.done is not None:
-                        work.done()
-                behind += 1
-                if item is None or behind >= COMMITS_PER_FOLD_MAX or self._queue.empty():
-                    more = self._after_commit()
-                    behind = 0
-                if item is None:
+                    self._commit(works)
+                    behind, worked_s = True, self._now_s()
+                began_s = self._now_s()
+                if behind and (not works or last or began_s >= due_s):
+                    behind = self._after_commit()
+                    ended_s = self._now_s()
+                    due_s = ended_s + FOLD_REST * (ended_s - began_s)
+                if last:
                     return True
         except StoreError as error:
             self._failed(error)
             return True
+
+    def _collect(self, wait_s: float | None) -> tuple[list[Work], bool]:
+        """What waits now, or comes within `wait_s`; True when nothing will come after it."""
+        works: list[Work] = []
+        try:
+            item = self._queue.get(timeout=None if wait_s is None else max(wait_s, 0.0))
+            while item is not None:
+                works.append(item)
+                if len(works) >= WORKS_PER_COMMIT_MAX:
+                    break
+                item = self._queue.get_nowait()
+            else:
+                return works, True
+        except Empty:
+            pass
+        return works, False
+
+    def _commit(self, works: list[Work]) -> None:
+        with transaction(self._connection):
+            for work in works:
+                work.write()
+        for work in works:
+            if work.done is not None:
+                work.done()

@@ -272,6 +272,7 @@ class Pages:
             "who.html",
             bubble=views.bubbles([found.message], office.wards, lang)[0],
             marks=views.delivery_marks(found.message, lang),
+            advice=views.advice(found.message, lang),
             path=f"/rooms/{views.segment(found.message.room)}",
             unread_n=len(unread),
             unread=views.people_by_ward(unread, office.wards, lang, now_ms),

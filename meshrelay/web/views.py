@@ -194,9 +194,25 @@ def _flags(message: Message, lang: str) -> tuple[str, ...]:
         flags.append(word("late", lang))
     if message.clock_uncertain:
         flags.append(word("clock", lang))
+    if message.expiry in ("expired", "unsure"):
+        flags.append(word(message.expiry, lang))
+    if message.trouble in ("fork", "revoked"):
+        flags.append(word(message.trouble, lang))
     if message.trouble is not None and not message.mine:
         flags.append(word("trouble", lang))
     return tuple(flags)
+
+
+def advice(message: Message, lang: str) -> tuple[str, ...]:
+    """What to do about a message that the reader must not simply believe."""
+    found = []
+    if message.trouble == "fork":
+        found.append(word("advice_fork", lang))
+    if message.trouble == "revoked":
+        found.append(word("advice_revoked", lang))
+    if message.expiry == "unsure":
+        found.append(word("advice_unsure", lang))
+    return tuple(found)
 
 
 def room_name(room: RoomView, lang: str) -> str:

@@ -17,6 +17,27 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "read": ("既読 {n}/{m}", "Read {n}/{m}"),
     "late": ("遅れて届いた", "Arrived late"),
     "clock": ("時刻不確か", "Time uncertain"),
+    "expired": ("期限切れ", "Expired"),
+    "unsure": ("期限を確認できません", "Cannot tell whether it is still valid"),
+    "fork": ("分岐", "Forked"),
+    "revoked": ("失効した機器経由", "Through a revoked machine"),
+    # what to do about them
+    "advice_unsure": (
+        "この機器が止まっていた間の時間が分からず、まだ有効かどうか判断できません。発信者に確かめてください。",
+        "This machine cannot know how long it was without power, so it cannot tell whether this "
+        "is still valid. Ask the author.",
+    ),
+    "advice_fork": (
+        "これを送った区の機器の鍵が盗まれたおそれがあり、同じ場所に別の記録があります。"
+        "本人が書いたものか、電話などで発信者に確かめてください。",
+        "The key of the machine that sent this may be stolen: another record exists in its "
+        "place. Ask the author by another way whether these are their words.",
+    ),
+    "advice_revoked": (
+        "これは失効した機器から届きました。本人が書いたものか、電話などで発信者に確かめてください。",
+        "This came through a machine that was revoked. Ask the author by another way whether "
+        "these are their words.",
+    ),
     "unknown_kind": ("この機器では表示できません", "This machine cannot show this"),
     # navigation
     "menu": ("メニュー", "Menu"),
@@ -162,7 +183,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
 
 # What the islands draw; the rest stays on the server.
 ISLAND_KEYS = (
-    "unsent", "trouble", "node", "wards", "archive", "read", "late", "clock", "unknown_kind",
+    "unsent", "trouble", "node", "wards", "archive", "read", "late", "clock", "expired",
+    "unsure", "fork", "revoked", "unknown_kind",
     "from_here_unread", "empty_room", "older", "new_pill", "again", "rewrite", "remove",
     "outbox_n", "outbox_refused", "outbox_other", "node_gone", "pin_to_send", "other_person",
     "open_room", "reload", "store_failed", "logout_ask", "logout_wait", "logout_drop", "login",

@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,12 +17,16 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+LOG_CHARS = 132
 AT_LEAST, AT_MOST = "≥", "≤"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number. Without `limit` it has no target and is only told."""
+    """One measured number. Without `limit` it has no target and is only told.
+
+    `peer`: what the comparable peer reached, as words; the run that measured it is named.
+    """
 
     name: str
     value: float
@@ -29,6 +34,7 @@ class Figure:
     sense: str = AT_MOST
     limit: float | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+    peer: str = ""
 
     @property
     def held(self) -> bool | None:
@@ -64,13 +70,16 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 def table(figures: Sequence[Figure]) -> Table:
     """The figures as a table for a terminal or a log."""
     shown = Table(title="meshrelay benchmarks", title_justify="left")
-    for heading, side in (("figure", "left"), ("measured", "right"), ("target", "right")):
-        shown.add_column(heading, justify=side)  # type: ignore[arg-type]
+    shown.add_column("figure")
+    shown.add_column("measured", justify="right")
+    shown.add_column("target", justify="right")
     shown.add_column("")
+    shown.add_column("peer")
     for figure in figures:
         style = {True: "green", False: "bold red", None: "dim"}[figure.held]
         measured = f"{_number(figure.value)} {figure.unit}"
-        shown.add_row(figure.name, measured, figure.target, figure.word, style=style)
+        words = (figure.name, measured, figure.target, figure.word, figure.peer)
+        shown.add_row(*words, style=style)
     return shown
 
 
@@ -87,6 +96,7 @@ def document(figures: Sequence[Figure], wall_s: float) -> dict[str, Any]:
                 "unit": figure.unit,
                 "target": figure.target or None,
                 "held": figure.held,
+                "peer": figure.peer or None,
                 "detail": figure.detail,
             }
             for figure in figures
@@ -111,7 +121,8 @@ def show(figures: Sequence[Figure], wall_s: float, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(document(figures, wall_s)), indent=2)
     path.write_bytes(text + b"\n")
-    console = Console()
+    # A log is as wide as it needs to be; a terminal is as wide as it is.
+    console = Console(width=None if sys.stdout.isatty() else LOG_CHARS)
     console.print(table(figures))
     missed = [figure.name for figure in figures if figure.held is False]
     console.print(f"missed: {', '.join(missed)}" if missed else "every target held")

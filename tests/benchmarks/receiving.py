@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from meshrelay.core.book import RecordBook
 from meshrelay.core.clock import HybridClock
+from meshrelay.core.entry import LogId
 from meshrelay.core.events import Commit, Committed, LinkUp, Now, Received, Refused, Submit, Tick
 from meshrelay.core.have import Receipts
-from meshrelay.core.records import Record, RecordBook
+from meshrelay.core.records import Record
 from meshrelay.core.signing import Signer
 from meshrelay.core.sync import Machine
 from meshrelay.core.vector import Vector
@@ -20,7 +22,8 @@ from meshrelay.node.config import WitnessSection
 from meshrelay.node.driver import Driver
 from meshrelay.node.folding import RULES, Folder
 from meshrelay.node.witness import Witness
-from meshrelay.store.log import LogReader, LogStore
+from meshrelay.store.log import LogStore
+from meshrelay.store.reader import LogReader
 from meshrelay.store.sqlite import transaction
 from meshrelay.store.views import open_views
 
@@ -43,7 +46,7 @@ class Receiver:
         )  # fmt: skip
         self.refused: list[str] = []
         self._waiting: list[Commit] = []
-        self._fold: Callable[[], None] | None = None
+        self._fold: Callable[[], bool] | None = None
         if fold:
             views = open_views(directory / "views.db", [INCARNATION], 0, b"life")
             path = directory / "log.db"
@@ -73,11 +76,13 @@ class Receiver:
         at_ms = time.time_ns() // 1_000_000
         with transaction(self.store.connection):
             for work in works:
-                self.store.write(work, at_ms)
+                first = self.store.write(work, at_ms, 0)
+                if self._fold is not None:
+                    self.folder.take(first, work.entries, at_ms, 0)
         for work in works:
             self._feed(Committed(work.ticket))
-        if self._fold is not None:
-            self._fold()
+        while self._fold is not None and self._fold():
+            pass
 
     def close(self) -> None:
         if self._fold is not None:
@@ -113,7 +118,8 @@ class WholeNode:
         )
         path = directory / "log.db"
         views = open_views(directory / "views.db", [INCARNATION], 0, b"life")
-        self._folder = Folder(views, path, book, INCARNATION, lambda: None)
+        self._arrivals = LogReader(path)  # for the writer's thread
+        self._folder = Folder(views, path, book, INCARNATION, self._folded)
         self._reader = LogReader(path)
         self._witness = Witness(Path(WitnessSection().dir), network, signer.public)
         self._link = _Peer(peer)
@@ -121,14 +127,15 @@ class WholeNode:
         self._machine = machine
         self._loop = asyncio.get_running_loop()
         self._level = asyncio.Event()
+        self.stored_s = 0.0  # what `take` took until all was on disk, folds left aside
         self.driver = Driver(
-            machine, self.store, self._reader, self._witness, Clock(True), self._after_commit,
-            lambda ranges: None, _fail,
+            machine, self.store, self._reader, self._witness, Clock(True), self._folder, _ended,
+            _fail,
         )  # fmt: skip
 
-    def _after_commit(self) -> None:
-        self._folder.run()
-        self._loop.call_soon_threadsafe(self._level.set)
+    def _folded(self) -> None:
+        if self._folder.at == self._arrivals.newest_arrival():
+            self._loop.call_soon_threadsafe(self._level.set)
 
     async def start(self) -> None:
         self.driver.start()
@@ -149,20 +156,27 @@ class WholeNode:
                 self._level.clear()
                 stored.set()
 
+        start_s = time.perf_counter()
         for frame in frames:
             await window.acquire()
             self.driver.frame(self._link, frame, done)
             await asyncio.sleep(0)
         await stored.wait()
+        self.stored_s += time.perf_counter() - start_s
         await self._level.wait()
 
     def close(self) -> None:
         self.driver.close()
         self._folder.close()
+        self._arrivals.close()
         self._reader.close()
         self.store.connection.close()
         self._witness.close()
         self._witness.path.unlink(missing_ok=True)
+
+
+def _ended(log: LogId) -> None:
+    raise AssertionError(f"lane {log.lane} was ended")
 
 
 def _fail(error: StoreError) -> None:

@@ -17,9 +17,10 @@ import msgspec
 
 from meshrelay.node.office import Changes
 from meshrelay.web.client import StaffClient, fetch_status
+from tests.benchmarks import phrases
 from tests.benchmarks.figures import Figure, percentile, spread
 from tests.benchmarks.wards import Wards
-from tests.benchmarks.writing import TEXT, TEXT_CHARS, town_directory
+from tests.benchmarks.writing import town_directory
 from tests.town import SATO, TANAKA, Clerk, build_town, uuid7
 
 P50_MS_MAX = 100.0
@@ -86,7 +87,7 @@ async def measure(work: Path, messages: int = 250) -> list[Figure]:
             for number in range(messages):
                 message_id = uuid7()
                 sent_s[message_id] = time.perf_counter()
-                await sato.post(message_id, "all", f"第{number}報 {TEXT}"[:TEXT_CHARS])
+                await sato.post(message_id, "all", phrases.text(number, dice))
                 answered_ms.append((time.perf_counter() - sent_s[message_id]) * 1000)
                 await asyncio.sleep(dice.uniform(*PAUSE_S))
             await _all_shown(screen, sent_s, watching)

@@ -65,12 +65,25 @@ class Wards:
     async def stop(self, ward: str) -> None:
         await self._children[ward].stop()
 
-    def resident_mb(self, ward: str) -> float:
-        """VmRSS of a running node in units of 10^6 bytes."""
+    async def kill(self, ward: str) -> None:
+        """SIGKILL; what is on the tmpfs stays, as when a process dies."""
+        await self._children[ward].kill(lose_witness=False)
+
+    def witness_dir(self, ward: str) -> Path:
+        """Where that node keeps its witness."""
+        directory = self._witnesses / ward
+        directory.mkdir(exist_ok=True)
+        return directory
+
+    def pid(self, ward: str) -> int:
         pid = self._children[ward].pid
         if pid is None:
-            raise AssertionError(f"{ward} does not run")
-        return resident_mb(pid)
+            raise AssertionError(f"{ward} does not run: {self._children[ward].last_words()}")
+        return pid
+
+    def resident_mb(self, ward: str) -> float:
+        """VmRSS of a running node in units of 10^6 bytes."""
+        return resident_mb(self.pid(ward))
 
 
 def resident_mb(pid: int) -> float:

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from meshrelay.core.book import RecordBook
 from meshrelay.core.clock import BY_PERSON, HybridClock
 from meshrelay.core.entry import AuthorPart, Draft, Entry, LogId, make_entry, sign_author_part
 from meshrelay.core.frames import Entries, encode_frame
-from meshrelay.core.records import Record, RecordBook
+from meshrelay.core.records import Record
 from meshrelay.core.signing import Signer
 from meshrelay.desk import talk
 from meshrelay.node.identity import load_keys, open_session
+from tests.benchmarks import phrases
 from tests.town import Clerk, Town
 
-# stack.md: peers are compared at 300-byte messages; 100 Japanese characters are 300 bytes.
-TEXT = "避難所の毛布と水が足りません。至急、区役所まで連絡してください。" * 4
-TEXT_CHARS = 100
+# Seeds of what wards write: the same texts in every run.
+BODIES_SEED = 20180618
+# Just written: no time was seen to pass.
+AGE = 0
+
+
+@dataclass(frozen=True)
+class Author:
+    """One clerk's open session."""
+
+    signer: Signer
+    record: Record
 
 
 @dataclass
 class Pen:
-    """One clerk logged in at one node: writes that node's log of lane 1."""
+    """Clerks logged in at one node: write that node's log of lane 1, in turn."""
 
     network: bytes
     node: Signer
-    session: Signer
-    session_record: Record
+    authors: Sequence[Author]
     log: LogId
     roster: int
+    bodies: Iterator[bytes]
     height: int = 0
     head: bytes = b""
 
@@ -39,16 +50,16 @@ class Pen:
         kind, written = talk.KIND, []
         for _ in range(count):
             self.height += 1
-            text = f"第{self.height}報 {TEXT}"[:TEXT_CHARS]
+            author = self.authors[self.height % len(self.authors)]
             part = AuthorPart(
-                secrets.token_bytes(16), self.session_record.id, pt_ms, BY_PERSON, self.roster,
-                "all", "", talk.encode_body(text),
+                secrets.token_bytes(16), author.record.id, pt_ms, BY_PERSON, self.roster,
+                "all", "", next(self.bodies),
             )  # fmt: skip
-            author = sign_author_part(
-                self.session, self.network, self.node.public, kind.lane, kind.lifetime_s,
+            signed = sign_author_part(
+                author.signer, self.network, self.node.public, kind.lane, kind.lifetime_s,
                 kind.name, part,
             )  # fmt: skip
-            draft = Draft(kind.lane, kind.name, kind.lifetime_s, author, b"")
+            draft = Draft(kind.lane, kind.name, kind.lifetime_s, signed, b"")
             entry = make_entry(
                 self.node, self.network, self.log, self.height, self.head or self.log.first_prev,
                 clock.stamp(pt_ms), BY_PERSON, draft,
@@ -58,22 +69,30 @@ class Pen:
         return written
 
 
-def fetch_pens(town: Town, who: Sequence[tuple[str, Clerk]]) -> tuple[list[Pen], list[Record]]:
-    """A pen for each (ward, clerk), and every record that a reader of them needs."""
+def fetch_pens(
+    town: Town,
+    who: Sequence[tuple[str, Sequence[Clerk]]],
+    make_bodies: Callable[[int], Iterator[bytes]] = phrases.bodies,
+) -> tuple[list[Pen], list[Record]]:
+    """A pen for each ward and its clerks, and every record that a reader of them needs."""
     wards = {ward: load_keys(town.directory / ward) for ward, _ in who}
-    records = next(iter(wards.values())).records
-    network = next(iter(wards.values())).network
-    book = book_of(records, network)
+    keys = next(iter(wards.values()))
+    records = list(keys.records)
+    book = book_of(records, keys.network)
     pens = []
-    for ward, clerk in who:
+    for number, (ward, clerks) in enumerate(who):
         signer = wards[ward].signer
-        staff = book.staff_by_number[clerk.staff_id]
-        opened = open_session(book, staff, clerk.code, clerk.pin, signer.public, 1, False)
-        if opened is None:
-            raise AssertionError(f"the PIN of {clerk.staff_id} does not fit")
+        authors = []
+        for clerk in clerks:
+            staff = book.staff_by_number[clerk.staff_id]
+            opened = open_session(book, staff, clerk.code, clerk.pin, signer.public, 1, False)
+            if opened is None:
+                raise AssertionError(f"the PIN of {clerk.staff_id} does not fit")
+            authors.append(Author(opened.signer, opened.session))
+            records += opened.records
         log = LogId(signer.public, secrets.token_bytes(8), talk.KIND.lane)
-        pens.append(Pen(network, signer, opened.signer, opened.session, log, book.roster_serial()))
-        records = [*records, *opened.records]
+        bodies = make_bodies(BODIES_SEED + number)
+        pens.append(Pen(keys.network, signer, authors, log, book.roster_serial(), bodies))
     return pens, records
 
 
@@ -99,7 +118,8 @@ def frames_of(pens: Sequence[Pen], batch: int, batches: int, frame: int) -> list
             pen = pens[turn % len(pens)]
             turn += 1
             entries = pen.write(min(frame, batch - start), clock, pt_ms + turn)
-            carried.append(encode_frame(Entries(pen.network, [entry.raw for entry in entries])))
+            raws = [entry.raw for entry in entries]
+            carried.append(encode_frame(Entries(pen.network, raws, [AGE] * len(raws), [])))
         made.append(carried)
     return made
 

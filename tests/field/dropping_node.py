@@ -16,14 +16,14 @@ _write = LogStore.write
 _dropped: list[bytes] = []
 
 
-def dropping_write(self: LogStore, commit: Commit, at_ms: int) -> None:
+def dropping_write(self: LogStore, commit: Commit, at_ms: int, seen_ms: int) -> int:
     kept = []
-    for pair in commit.entries:
-        if commit.tag is not None and pair[0].kind == "talk" and not _dropped:
-            _dropped.append(pair[0].raw)
+    for taken in commit.entries:
+        if commit.tag is not None and taken.entry.kind == "talk" and not _dropped:
+            _dropped.append(taken.entry.raw)
         else:
-            kept.append(pair)
-    _write(self, commit._replace(entries=kept), at_ms)
+            kept.append(taken)
+    return _write(self, commit._replace(entries=kept), at_ms, seen_ms)
 
 
 if __name__ == "__main__":

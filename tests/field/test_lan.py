@@ -13,11 +13,26 @@ from pathlib import Path
 import pytest
 
 from meshrelay.bearers import lan
-from meshrelay.bearers.base import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX
-from meshrelay.bearers.lan_link import Connection, Known, StreamProtocol
+from meshrelay.bearers.base import (
+    CONNECTIONS_PER_ADDRESS_MAX,
+    FRAME_BYTES_MAX,
+    SHORT_GREETING_BYTES_MAX,
+)
+from meshrelay.bearers.lan_link import (
+    ASK,
+    KNOWN,
+    LENGTH_BYTES,
+    NONCE_BYTES,
+    Connection,
+    Known,
+    LanLink,
+    StreamProtocol,
+)
 from meshrelay.cli import x509
+from meshrelay.core.statements import HAVE_CHANGE_MS
 from tests.bearer_exam import (
     GREETING_PREFIX,
+    SHORT_PREFIX,
     Ear,
     LanWorld,
     Member,
@@ -26,9 +41,12 @@ from tests.bearer_exam import (
     world,
 )
 from tests.certs import Files
+from tests.town import SATO, build_town, running, until
 
 KITA, CHUO, NISHINARI, HQ = "北区", "中央区", "西成区", "本部"
 BOOT, LATER_BOOT = b"boot-001", b"boot-002"
+# The first block of 北区, which nobody has met yet.
+NAMED = b"\x00\x00\x00\x2d" + BOOT + SHORT_PREFIX + node_id(KITA)
 
 
 @pytest.fixture
@@ -59,9 +77,13 @@ class RawPeer:
         return self.open[-1]
 
     async def greet(self, other: Member, boot: bytes = BOOT) -> Connection:
+        """Name ourselves, say that we know them, and greet in full if they ask."""
         connection = await self.connect(other)
-        connection.write(boot + GREETING_PREFIX + node_id(self.name))
-        await connection.read(8192, "greeting")
+        connection.write(boot + SHORT_PREFIX + node_id(self.name))
+        await connection.read(NONCE_BYTES + SHORT_GREETING_BYTES_MAX, "greeting")
+        connection.write(KNOWN)
+        if await connection.read(1, "answer") == ASK:
+            connection.write(GREETING_PREFIX + node_id(self.name))
         return connection
 
     async def link(self, other: Member, known: Known, boot: bytes = BOOT) -> Connection | None:
@@ -91,6 +113,15 @@ def smaller_than(other: str) -> str:
 
 
 NOTHING = Known(live=False, opens=0)
+# Both ways, lengths included: two names, two answers, known, verdict.
+NAMED_BYTES = 2 * len(NAMED) + 2 * (LENGTH_BYTES + 1) + (LENGTH_BYTES + 9) + (LENGTH_BYTES + 1)
+
+
+def spent(member: Member) -> int:
+    """Bytes of the newest link so far, both ways; no frame was sent."""
+    link = member.ear.ups[-1]
+    assert isinstance(link, LanLink)
+    return link.bytes_in + link.bytes_out
 
 
 async def test_a_caller_who_says_nothing_is_shown_out(
@@ -121,6 +152,20 @@ async def test_another_nodes_greeting_does_not_fit_our_certificate(city: LanWorl
     assert hq.refused == {"wrong_certificate": 1} and not hq.ear.ups
 
 
+async def test_another_nodes_name_does_not_fit_our_certificate(city: LanWorld) -> None:
+    """A name is public; only the TLS key shows whose it is, also when it is well known."""
+    guest_list = city.network.doorman(HQ)
+    guest_list.met.add(node_id(KITA))
+    city.network.enrol(KITA)
+    hq = await city.start(HQ, doorman=guest_list)
+    thief = RawPeer(city, KITA, files=city.network.enrol(NISHINARI))
+
+    with pytest.raises((asyncio.IncompleteReadError, OSError)):
+        await thief.link(hq, NOTHING)
+
+    assert hq.refused == {"wrong_certificate": 1} and not hq.ear.ups
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
@@ -128,6 +173,10 @@ async def test_another_nodes_greeting_does_not_fit_our_certificate(city: LanWorl
         (b"\x00\x00\x00\x00", "empty_greeting"),
         (b"\x00\x00\x00\x04oops", "bad_preamble"),
         (b"\x00\x00\x00\x0c" + BOOT + b"oops", "bad_greeting"),
+        (NAMED + b"\x00\x00\x00\x01\x02", "bad_preamble"),
+        (NAMED + b"\x00\x00\x00\x02\x01\x01", "oversize_preamble"),
+        (NAMED + b"\x00\x00\x00\x01\x01" + b"\x00\x00\x10\x01", "oversize_greeting"),
+        (NAMED + b"\x00\x00\x00\x01\x01" + b"\x00\x00\x00\x04oops", "bad_greeting"),
         (b"GET / HTTP/1.1\r\n", "oversize_greeting"),
     ],
 )
@@ -327,6 +376,58 @@ async def test_a_wrong_clock_does_not_keep_nodes_apart(
     kita = await city.start(KITA, peers=(HQ,))
 
     await kita.ear.until(lambda ear: ear.links)
+
+
+async def test_two_that_met_before_only_name_themselves(city: LanWorld) -> None:
+    hq_list, kita_list = city.network.doorman(HQ), city.network.doorman(KITA)
+    hq = await city.start(HQ, doorman=hq_list)
+    kita = await city.start(KITA, peers=(HQ,), doorman=kita_list)
+    await kita.ear.until(lambda ear: ear.links)
+    in_full = len(hq_list.greeting) + len(kita_list.greeting)
+    assert spent(kita) == NAMED_BYTES + in_full + 2 * LENGTH_BYTES
+
+    await hq.stop()
+    await kita.ear.until(lambda ear: ear.downs)
+    await city.start(HQ, doorman=hq_list)
+    await kita.ear.until(lambda ear: len(ear.ups) == 2)
+
+    assert spent(kita) == NAMED_BYTES < 200
+
+
+async def test_only_the_end_that_is_not_known_greets_in_full(city: LanWorld) -> None:
+    hq_list, kita_list = city.network.doorman(HQ), city.network.doorman(KITA)
+    hq_list.met.add(node_id(KITA))
+    kita_list.greeting = b"never shown"
+    city.network.enrol(KITA)
+    await city.start(HQ, doorman=hq_list)
+    kita = await city.start(KITA, peers=(HQ,), doorman=kita_list)
+
+    await kita.ear.until(lambda ear: ear.links)
+
+    assert spent(kita) == NAMED_BYTES + LENGTH_BYTES + len(hq_list.greeting)
+
+
+async def test_a_reconnect_of_two_nodes_with_nothing_new_costs_at_most_600_bytes(
+    tmp_path: Path,
+) -> None:
+    """Every block after TLS, both ways: names, HELLO, and what else two in step have to say."""
+    async with running(build_town(tmp_path, {"01": (), "02": ("01",)})) as town:
+        kita, chuo = town.nodes["01"], town.nodes["02"]
+        sato = await town.log_in("01", SATO)
+        await town.say("01", sato, "北区役所、全員無事です。")
+        await until(lambda: town.room("01", sato)[0].wards_n == 1)
+        await until(lambda: kita.status().digest == chuo.status().digest)
+        await asyncio.sleep(2 * HAVE_CHANGE_MS / 1000)  # both have stated what they hold
+        links = kita._driver.links
+        (old,) = links.values()
+
+        old.link.close("cable pulled")
+        await until(lambda: links and old.number not in links)
+        await asyncio.sleep(1)
+
+        (new,) = links.values()
+        assert isinstance(new.link, LanLink)
+        assert NAMED_BYTES < new.link.bytes_in + new.link.bytes_out <= 600
 
 
 async def test_a_link_heals_within_a_second_of_the_peers_return(city: LanWorld) -> None:

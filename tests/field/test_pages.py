@@ -412,8 +412,9 @@ async def test_the_island_draws_what_the_server_drew(ward: Ward, open_page: Open
     say(ward.office, SUZUKI, "最初", 1, created_ms=NOW_MS - 86_400_000)
     say(ward.office, SUZUKI, hostile, 2, author_name="鈴木\u202e<i>一郎", late=True)
     say(ward.office, SATO, "行1\n行2", 3, place="archive", wards_n=2)
-    say(ward.office, SATO, "続き", 4, trouble="conflict")
+    say(ward.office, SATO, "続き", 4, trouble="fork", expiry="expired")
     say(ward.office, MAYOR, "x", 5, kind="shelter", clock_uncertain=True, author_ward="99")
+    say(ward.office, MAYOR, "避難", 6, trouble="revoked", expiry="unsure")
     ward.office.reads["0001", message_id(5)] = {"1001": NOW_MS}
     pages = {}
     for script in (False, True):

@@ -17,7 +17,7 @@ from cwt import COSE, COSEKey
 
 HERE = Path(__file__).parent
 TAG_18 = b"\xd2"
-CONTEXTS = {1: b"issuer", 2: b"node", 3: b"staff", 4: b"binding", 5: b"session"}
+CONTEXTS = {1: b"issuer", 2: b"node", 3: b"staff", 4: b"binding", 5: b"session", 6: b"revocation"}
 # cwt trusts what it decoded: a flipped bit may end in any of these.
 REFUSALS = (cwt.CWTError, cbor2.CBORError, ValueError, TypeError, LookupError, AttributeError)
 
@@ -55,10 +55,12 @@ def entries(network: bytes, session: bytes) -> list[Signed]:
 
 def records(network: bytes, keys: dict[str, bytes]) -> list[Signed]:
     """Each record by who must have signed it; a binding twice, card around author."""
-    signers = {1: "authority", 2: "issuer", 3: "issuer", 4: "card", 5: "author"}
+    signers = {1: "authority", 2: "issuer", 3: "issuer", 4: "card", 5: "author", 6: "issuer"}
     found = []
     for vector in load("records.json"):
         kind, cose = cbor2.loads(bytes.fromhex(vector["raw"]))
+        if kind not in signers:
+            continue  # proofs and orphans are made of entries, which are checked above
         aad = b"meshrelay/record/" + CONTEXTS[kind] + b"/1" + network
         found.append((f"record {CONTEXTS[kind].decode()}", cose, keys[signers[kind]], aad))
         if kind == 4:

@@ -7,10 +7,11 @@ of the protocol: PROTOCOL.md and its version must then change too.
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
-from meshrelay.core.codec import encode
+from meshrelay.core.codec import decode, encode
 from meshrelay.core.entry import (
     AuthorPart,
     Draft,
@@ -22,11 +23,16 @@ from meshrelay.core.entry import (
     sign_author_part,
 )
 from meshrelay.core.frames import (
+    HEAD_BYTES,
+    Bucket,
+    Buckets,
     Entries,
     Frame,
     Haves,
+    Heard,
     Hello,
     Lines,
+    Locate,
     Records,
     Want,
     encode_frame,
@@ -36,15 +42,19 @@ from meshrelay.core.records import (
     IssuerCredential,
     NodeCredential,
     Record,
+    Revocation,
     Session,
     StaffCredential,
     make_issuer,
     make_node,
+    make_orphan,
+    make_proof,
+    make_revocation,
     make_session,
     make_staff,
 )
 from meshrelay.core.signing import Signer, hash32, network_id, payload_of
-from meshrelay.core.vector import Cursor, Vector
+from meshrelay.core.vector import Cursor, Line, Vector
 from meshrelay.desk import receipts, talk
 from meshrelay.node.identity import (
     author_seed,
@@ -208,16 +218,33 @@ def _entries() -> list[dict[str, Any]]:
     return made
 
 
-def _records() -> list[dict[str, Any]]:
-    contexts = {1: "issuer", 2: "node", 3: "staff", 4: "binding", 5: "session"}
+def _ends() -> list[Record]:
+    """A fork of HQ's log, a revocation of 北区's node after its first entry, what that orphans."""
+    log = LogId(HQ.public, EARLIER, 1)
+    drafts = [Draft(1, "note", 60, b"", text) for text in (b"one", b"other")]
+    one, other = (make_entry(HQ, NETWORK, log, 1, log.first_prev, 1, 4, each) for each in drafts)
+    line = Line(FIRST.log, FIRST.seq, FIRST.id)
+    revocation = Revocation(ISSUER_RECORD.id, KITA.public, [line])
     return [
-        {
-            "type": record.type, "raw": record.raw, "id": record.id, "lane": record.lane,
-            "external_aad": b"meshrelay/record/" + contexts[record.type].encode() + b"/1" + NETWORK,
-            "content": record.content,
-        }
-        for record in (ISSUER_RECORD, NODE, HQ_NODE, STAFF, BINDING, OPENED)
+        make_proof(one, other), make_revocation(ISSUER, NETWORK, revocation), make_orphan(SECOND)
     ]  # fmt: skip
+
+
+def _records() -> list[dict[str, Any]]:
+    made = [ISSUER_RECORD, NODE, HQ_NODE, STAFF, BINDING, OPENED, *_ends()]
+    return [
+        {"type": record.type, "raw": record.raw, "id": record.id, "lane": record.lane}
+        | _signed(record)
+        for record in made
+    ]
+
+
+def _signed(record: Record) -> dict[str, Any]:
+    names = {1: "issuer", 2: "node", 3: "staff", 4: "binding", 5: "session", 6: "revocation"}
+    if record.type not in names:
+        return {}
+    context = b"meshrelay/record/" + names[record.type].encode() + b"/1"
+    return {"external_aad": context + NETWORK, "content": record.content}
 
 
 def _have() -> dict[str, Any]:
@@ -236,21 +263,37 @@ def _have() -> dict[str, Any]:
 
 def _frames() -> list[dict[str, Any]]:
     vector = _vector()
-    hello = Hello(1, DAY, vector.change, vector.digest(), Cursor(EARLIER, 300))
-    lines = [vector.lines[READ.log], vector.lines[SECOND.log]]
+    hello = Hello(1, DAY, vector.change, vector.digest(), Cursor(EARLIER, 300), 2, b"word")
+    lines = [vector.lines[log] for log in (READ.log, SECOND.log)]
+    lines = [line._replace(head=line.head[:HEAD_BYTES]) for line in lines]  # as on the wire
     have = bytes.fromhex(_plain(_have()["have"])["raw"])
     frames: list[Frame] = [
         hello,
-        Lines(5, 8, lines, [STAFF.id]),
-        Want(16_384, NONCE, [(SECOND.log, 2), (READ.log, 0)], [OPENED.id, KITA.public]),
-        Entries(NETWORK, [FIRST.raw, SECOND.raw]),
+        Lines(5, 8, lines, [STAFF.id], True),
+        Want(16_384, 900, NONCE, [(SECOND.log, 2), (READ.log, 0)], [OPENED.id, KITA.public], [7]),
+        Entries(NETWORK, [FIRST.raw, SECOND.raw], [0, 121], []),
         Records([ISSUER_RECORD.raw, NODE.raw]),
         Haves([have]),
+        Buckets(vector.change, vector.bucket_digests()),
+        Bucket(7, lines, [STAFF.id]),
+        Heard([(KITA.public[:8], DAY, 300)]),
+        Locate(SECOND.log, [(1, FIRST.id), (2, SECOND.id)]),
     ]
     return [
-        {"type": number, "name": type(frame).__name__, "raw": encode_frame(frame), "fields": frame}
+        {"type": number, "name": type(frame).__name__, "raw": _undeflated(frame), "fields": frame}
         for number, frame in enumerate(frames, 1)
     ]
+
+
+def _undeflated(frame: Frame) -> bytes:
+    """The frame with stored deflate blocks: the same bytes from every library."""
+    raw = encode_frame(frame)
+    fields = decode(raw, len(raw))
+    if isinstance(frame, Entries | Records):
+        plain = zlib.decompress(fields[-1], wbits=-15)
+        size = len(plain).to_bytes(2, "little")
+        fields[-1] = b"\x01" + size + bytes(byte ^ 0xFF for byte in size) + plain
+    return encode(fields)
 
 
 def _altered(data: bytes, at: int) -> bytes:
@@ -266,7 +309,7 @@ def _refused() -> list[dict[str, Any]]:
         return KITA.sign1(encode(list(fields)), entry_aad(NETWORK))
 
     forged = make_node(HQ, NETWORK, NODE.content)  # type: ignore[arg-type]
-    longer = encode_frame(Hello(1, DAY, 8, bytes(16), Cursor(bytes(8), 0)))
+    longer = encode_frame(Hello(1, DAY, 8, bytes(16), Cursor(bytes(8), 0), 0, b"word"))
     rows: list[tuple[str, str, str, bytes]] = [
         ("value", "a second encoding of 1", "malformed", bytes.fromhex("1801")),
         ("value", "an indefinite array", "malformed", bytes.fromhex("9f01ff")),
@@ -275,7 +318,7 @@ def _refused() -> list[dict[str, Any]]:
         ("value", "keys out of order", "malformed", bytes.fromhex("a202000100")),
         ("value", "a key twice", "malformed", bytes.fromhex("a201000101")),
         ("frame", "nothing", "malformed", b""),
-        ("frame", "type 7", "unknown_frame", encode([7])),
+        ("frame", "type 11", "unknown_frame", encode([11])),
         ("frame", "HELLO without a cursor", "malformed", encode([1, 1, DAY, 8, bytes(16)])),
         ("frame", "HELLO with a short digest", "malformed", longer.replace(b"\x50", b"\x4f", 1)),
         ("entry", "tagged 18", "malformed", b"\xd2" + FIRST.raw),
@@ -285,7 +328,13 @@ def _refused() -> list[dict[str, Any]]:
         ("entry", "seq 0", "malformed", entry(*envelope[:3], 0, *envelope[4:])),
         ("entry", "an altered body", "bad_signature", _altered(FIRST.raw, -70)),
         ("entry", "an altered signature", "bad_signature", _altered(FIRST.raw, -1)),
-        ("record", "type 6", "unknown_record", encode([6, b""])),
+        ("record", "type 9", "unknown_record", encode([9, b""])),
+        (
+            "record",
+            "a proof of two equal entries",
+            "malformed",
+            encode([7, encode([FIRST.raw, FIRST.raw])]),
+        ),
         ("record", "an altered name", "bad_signature", NODE.raw.replace(b"Kita", b"Kito")),
         ("record", "signed by no issuer", "bad_signature", forged.raw),
         ("record", "an issuer of another authority", "foreign_network", _foreign_issuer().raw),

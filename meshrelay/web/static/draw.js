@@ -68,6 +68,8 @@ export function flagsOf(message) {
   const flags = [];
   if (message.late) flags.push(say("late"));
   if (message.clock_uncertain) flags.push(say("clock"));
+  if (message.expiry === "expired" || message.expiry === "unsure") flags.push(say(message.expiry));
+  if (message.trouble === "fork" || message.trouble === "revoked") flags.push(say(message.trouble));
   if (message.trouble !== null && !message.mine) flags.push(say("trouble"));
   return flags;
 }

@@ -108,7 +108,7 @@ const outbox = new Outbox(draw, (item, posted) => {
     author: posted.author, author_name: "", author_ward: "", message_id: posted.message_id, kind: "talk",
     room: posted.room, body: { text: item.text }, created_ms: item.created_ms, late: false,
     clock_uncertain: false, place: "node", wards_n: 0, read_n: null, members_n: null, mine: true,
-    read_by_me: true, trouble: posted.trouble, sort: "\uffff" + posted.message_id,
+    read_by_me: true, trouble: posted.trouble, expiry: "valid", sort: "\uffff" + posted.message_id,
   });
 });
 

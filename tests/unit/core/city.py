@@ -10,9 +10,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from meshrelay.core import sync
+from meshrelay.core.book import RecordBook
 from meshrelay.core.clock import HybridClock
-from meshrelay.core.entry import AuthorPart, Draft, Entry, LogId, make_entry, sign_author_part
+from meshrelay.core.entry import (
+    AuthorPart,
+    Draft,
+    Entry,
+    LogId,
+    check_entry,
+    make_entry,
+    read_entry,
+    sign_author_part,
+)
 from meshrelay.core.events import (
+    AboveRead,
     Broadcast,
     CloseLink,
     Commit,
@@ -22,26 +33,29 @@ from meshrelay.core.events import (
     EntriesRead,
     Event,
     Found,
+    HeldEntry,
+    IdsRead,
     KeepCursor,
     LinkDown,
     LinkUp,
     LookUp,
     Now,
+    ReadAbove,
     ReadEntries,
+    ReadIds,
     Received,
     Refused,
     SendFrame,
     Submit,
     Tick,
 )
-from meshrelay.core.frames import Frame, decode_frame
+from meshrelay.core.frames import Entries, Frame, decode_frame, encode_frame
 from meshrelay.core.have import Receipts
 from meshrelay.core.records import (
     Binding,
     IssuerCredential,
     NodeCredential,
     Record,
-    RecordBook,
     Session,
     StaffCredential,
     make_binding,
@@ -131,6 +145,18 @@ def book_of(*records: Record) -> RecordBook:
     return book
 
 
+def batch(*raws: bytes, network: bytes = NETWORK) -> bytes:
+    """The ENTRIES frame that carries these."""
+    return encode_frame(Entries(network, list(raws), [0] * len(raws), []))
+
+
+def checked(entry: Entry, network: bytes = NETWORK) -> Entry:
+    """The entry as it is read from a frame, its own signature verified."""
+    found = read_entry(entry.raw)
+    check_entry(found, network)
+    return found
+
+
 def log_of(signer: Signer, lane: int = 1, incarnation: bytes = b"day one.") -> LogId:
     return LogId(signer.public, incarnation, lane)
 
@@ -183,8 +209,12 @@ class Station:
         self.signer = signer
         self.city: City | None = None
         self.commits_at_once = True
+        self.quality = 4
+        self.gap_ms = 0
         self.waiting: list[Commit] = []
         self.disk: dict[LogId, list[bytes]] = {}
+        self.ages: dict[bytes, tuple[int, int]] = {}  # raw -> age, seen_ms of its commit
+        self.orphans: list[Entry] = []
         self.effects: list[Effect] = []
         self.machine = sync.Machine(
             signer, RecordBook(NETWORK), RULES, incarnation, [], Vector(), HybridClock(),
@@ -194,7 +224,7 @@ class Station:
 
     def now(self) -> Now:
         ms = self.city.ms if self.city else 0
-        return Now(ms, PT_MS + ms, 4)
+        return Now(ms, PT_MS + ms, self.quality, ms, self.gap_ms)
 
     def feed(self, event: Event) -> list[Effect]:
         """Handle an event and carry out what can be done at once; returns its effects."""
@@ -213,12 +243,18 @@ class Station:
                 if self.commits_at_once:
                     self.commit()
             case ReadEntries(link, log, first, bytes_max):
-                raws: list[bytes] = []
+                held: list[HeldEntry] = []
                 for raw in self.disk.get(log, [])[first - 1 :]:
-                    if raws and sum(map(len, raws)) + len(raw) > bytes_max:
+                    if held and sum(len(each.raw) for each in held) + len(raw) > bytes_max:
                         break
-                    raws.append(raw)
-                self.feed(EntriesRead(link, log, first, raws))
+                    held.append(HeldEntry(raw, *self.ages[raw]))
+                self.feed(EntriesRead(link, log, first, held))
+            case ReadIds(link, log, seqs):
+                chain = self.disk.get(log, [])
+                ids = [(seq, hash32(chain[seq - 1])) for seq in seqs if seq <= len(chain)]
+                self.feed(IdsRead(link, log, ids))
+            case ReadAbove(log, height):
+                self.feed(AboveRead(log, self.disk.get(log, [])[height:]))
             case LookUp(log, seq):
                 entry = self.disk.get(log, [])[seq - 1 : seq]
                 self.feed(Found(log, seq, hash32(entry[0]) if entry else None))
@@ -229,8 +265,12 @@ class Station:
         """What waits is now on disk, in order."""
         while self.waiting:
             ticket = self.waiting.pop(0)
-            for entry, _ in ticket.entries:
+            for entry, _, age in ticket.entries:
                 self.disk.setdefault(entry.log, []).append(entry.raw)
+                self.ages[entry.raw] = (age, self.now().seen_ms)
+            for line in ticket.cuts:
+                del self.disk.get(line.log, [])[line.height :]
+            self.orphans += [one.entry for one in ticket.orphans]
             self.feed(Committed(ticket.ticket))
 
     def lose_commits(self) -> None:

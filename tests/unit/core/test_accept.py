@@ -7,12 +7,11 @@ import pytest
 from meshrelay.core import accept
 from meshrelay.core.accept import Acceptor
 from meshrelay.core.clock import HybridClock
-from meshrelay.core.codec import encode
 from meshrelay.core.entry import ENTRY_BYTES_MAX, Entry, entry_aad
-from meshrelay.core.frames import Entries, encode_frame
+from meshrelay.core.events import Received
+from meshrelay.core.frames import Records, encode_frame
 from meshrelay.core.signing import Signer
 from meshrelay.core.vector import Vector
-from meshrelay.errors import FrameError, SignatureError
 from tests.unit.core.city import (
     CHUO,
     KITA,
@@ -21,8 +20,10 @@ from tests.unit.core.city import (
     PT_MS,
     RECORDS,
     Station,
+    batch,
     book_of,
     chain,
+    checked,
     note,
     two_wards,
 )
@@ -35,7 +36,7 @@ def acceptor(signer: Signer = CHUO, *, vector: Vector | None = None) -> Acceptor
 
 
 def outcomes(judge: Acceptor, entries: list[Entry]) -> list[int]:
-    return [judge.receive(entry.raw, DAY, PT_MS).result for entry in entries]
+    return [judge.receive(checked(entry), DAY, PT_MS) for entry in entries]
 
 
 def test_entries_in_order_are_taken() -> None:
@@ -88,7 +89,6 @@ def test_other_bytes_at_the_head_are_a_fork() -> None:
     entries, others = chain(KITA, 1), chain(KITA, 1, text="別の第")
 
     assert outcomes(judge, [*entries, *others]) == [accept.TAKEN, accept.FORK]
-    assert judge.forked == {entries[0].log}
 
 
 def test_a_next_entry_on_another_branch_is_a_fork() -> None:
@@ -99,13 +99,10 @@ def test_a_next_entry_on_another_branch_is_a_fork() -> None:
 
 
 def test_an_unsigned_rumour_is_no_fork() -> None:
-    judge = acceptor()
-    others = chain(KITA, 1, network=b"other network id", text="別の第")
-    outcomes(judge, chain(KITA, 1))
+    rumour = chain(KITA, 1, network=b"other network id", text="別の第")[0]
 
-    with pytest.raises(SignatureError):
-        outcomes(judge, others)
-    assert not judge.forked
+    chuo = bring(batch(rumour.raw))
+    assert chuo.refused() == chuo.closed() == ["bad_signature"]
 
 
 def test_another_machine_with_our_key_is_not_followed() -> None:
@@ -118,15 +115,30 @@ def test_our_own_older_entries_come_back_by_sync() -> None:
     judge = acceptor(KITA)
     (entry,) = chain(KITA, 1)
 
-    assert judge.receive(entry.raw, b"restored", PT_MS).result == accept.TAKEN
+    assert judge.receive(checked(entry), b"restored", PT_MS) == accept.TAKEN
 
 
-def test_a_bad_signature_is_raised() -> None:
-    (entry,) = chain(KITA, 1)
-    broken = entry.raw[:-1] + bytes([entry.raw[-1] ^ 1])
+def test_a_batch_is_prepared_up_to_its_first_bad_entry() -> None:
+    first, second, third = chain(KITA, 3)
+    broken = second.raw[:-1] + bytes([second.raw[-1] ^ 1])
+    prepared = accept.prepare(batch(first.raw, broken, third.raw), NETWORK, book_of(*RECORDS))
 
-    with pytest.raises(SignatureError, match="bad_signature"):
-        acceptor().receive(broken, DAY, PT_MS)
+    assert prepared is not None and prepared.error is not None
+    assert prepared.error.reason == "bad_signature"
+    assert [each.entry for each in prepared.checked] == [first]
+
+
+def test_only_batches_of_entries_are_prepared() -> None:
+    frame = encode_frame(Records([RECORDS[0].raw]))
+    assert accept.prepare(frame, NETWORK, book_of(*RECORDS)) is None
+
+
+def test_a_prepared_batch_is_taken_like_any_other() -> None:
+    _, chuo, link = receiving()
+    data = batch(GOOD[1].raw, GOOD[2].raw)
+    chuo.feed(Received(link, data, accept.prepare(data, NETWORK, chuo.machine.book)))
+
+    assert chuo.height(GOOD[0].log) == 3
 
 
 def test_own_entries_are_numbered_linked_and_stamped() -> None:
@@ -144,7 +156,9 @@ def test_one_log_of_a_commit_counts_once() -> None:
     entries = [*chain(KITA, 3), *chain(NISHINARI, 1)]
     outcomes(judge, entries)
 
-    assert judge.committed(entries) == {entries[0].log: True, entries[3].log: True}
+    assert judge.committed(entries) == {
+        entries[0].log: (True, 1), entries[3].log: (True, 1),
+    }  # fmt: skip
     assert vector.change == 2
 
 
@@ -156,7 +170,7 @@ FORKED = chain(KITA, 1, text="別の第")[0].raw
 STRANGER = chain(Signer(b"stranger" * 4), 1)[0].raw
 HUGE = KITA.sign1(bytes(ENTRY_BYTES_MAX), entry_aad(NETWORK))
 OWN = chain(CHUO, 1)[0].raw
-FOREIGN = encode_frame(Entries(b"other network id", [GOOD[0].raw]))
+FOREIGN = batch(GOOD[0].raw, network=b"other network id")
 
 
 def receiving() -> tuple[Station, Station, int]:
@@ -164,7 +178,7 @@ def receiving() -> tuple[Station, Station, int]:
     city, kita, chuo = two_wards()
     _, link = city.join(kita, chuo)
     city.deliver()
-    city.sent(kita, link - 1, encode_frame(Entries(NETWORK, [GOOD[0].raw])))
+    city.sent(kita, link - 1, batch(GOOD[0].raw))
     city.deliver()
     assert chuo.height(GOOD[0].log) == 1
     return kita, chuo, link
@@ -181,9 +195,9 @@ def bring(data: bytes) -> Station:
 @pytest.mark.parametrize(
     ("reason", "data"),
     [
-        ("malformed", encode([4, NETWORK, [b"noise"]])),
-        ("oversize", encode_frame(Entries(NETWORK, [HUGE]))),
-        ("bad_signature", encode_frame(Entries(NETWORK, [GOOD[1].raw[:-1] + b"\x00"]))),
+        ("malformed", batch(b"noise")),
+        ("oversize", batch(HUGE)),
+        ("bad_signature", batch(GOOD[1].raw[:-1] + b"\x00")),
         ("foreign_network", FOREIGN),
     ],
 )
@@ -205,21 +219,14 @@ def test_bad_bytes_close_the_link(reason: str, data: bytes) -> None:
     ],
 )
 def test_what_honest_nodes_may_bring_keeps_the_link(reason: str, raw: bytes) -> None:
-    chuo = bring(encode_frame(Entries(NETWORK, [raw])))
+    chuo = bring(batch(raw))
 
     assert chuo.refused() == [reason]
     assert chuo.closed() == []
 
 
 def test_what_was_good_before_a_bad_entry_is_kept() -> None:
-    chuo = bring(encode_frame(Entries(NETWORK, [GOOD[1].raw, b"noise", GOOD[2].raw])))
+    chuo = bring(batch(GOOD[1].raw, ALTERED, GOOD[2].raw))
 
-    assert chuo.closed() == ["malformed"]
+    assert chuo.closed() == ["bad_signature"]
     assert chuo.height(GOOD[0].log) == 2
-
-
-def test_level_a_raises_frame_errors_by_reason() -> None:
-    for raw, reason in ((HUGE, "oversize"), (b"noise", "malformed")):
-        with pytest.raises(FrameError) as refused:
-            acceptor().receive(raw, DAY, PT_MS)
-        assert refused.value.reason == reason

@@ -206,7 +206,7 @@ def test_what_is_passed_on_is_what_is_still_the_newest_word() -> None:
     for each in (all_lines, newer, idle):
         receipts.take(each, holding(5))
 
-    assert receipts.kept() == [newer, idle]
+    assert receipts.kept(newer.signer, newer.incarnation) == [newer, idle]
     assert receipts.newest(HQ.public) == idle
 
 
@@ -295,3 +295,71 @@ def test_what_the_holder_lost_is_told_as_moved_back() -> None:
     )
 
     assert receipts.moved == [(log_of(KITA), 0, 50)]
+
+
+# Brief answers
+
+
+def brief(incarnation: bytes, holds: Vector, stated_ms: int = PT_MS + 99) -> Have:
+    made = make_have(HQ, NETWORK, holds, incarnation, [], 0, stated_ms, b"a nonce.", {2: 4}, True)
+    return read_have(made.raw)
+
+
+def take(receipts: Receipts, one: Have, ours: Vector) -> None:
+    """Learn from it and look up what it claims below our height."""
+    receipts.take(one, ours)
+    for log, seq in receipts.to_look_up:
+        receipts.resolve(log, seq, KITA_5[seq - 1].id)
+
+
+def test_a_brief_answer_is_small() -> None:
+    past = [bytes([number]) * 8 for number in range(40)]
+    made = make_have(HQ, NETWORK, holding(5), DAY, past, 0, PT_MS, b"a nonce.", {2: 4}, True)
+
+    assert len(made.raw) <= 200
+    assert (made.number, made.past, made.lines) == (0, [], [])
+
+
+def test_a_brief_answer_covers_by_its_digest_once_its_incarnation_is_known() -> None:
+    receipts, ours = Receipts(), holding(5)
+    assert not receipts.is_news(brief(DAY, ours))
+
+    take(receipts, lines_only(3), ours)
+    assert receipts.is_news(brief(DAY, ours))
+    receipts.take(brief(DAY, ours), ours)
+    assert receipts.covered(HQ.public, LOG) == 5
+    assert receipts.tips()[HQ.public, DAY] == lines_only(3).change
+
+
+def test_a_brief_answer_with_another_digest_covers_nothing() -> None:
+    receipts, ours = Receipts(), holding(5)
+    take(receipts, lines_only(3), ours)
+    receipts.take(brief(DAY, holding(2)), ours)
+
+    assert receipts.covered(HQ.public, LOG) == 3
+
+
+def test_a_brief_answer_ends_no_incarnation() -> None:
+    assert not brief(DAY, holding(1)).supersedes(lines_only(3, b"another."))
+    assert not lines_only(3, b"another.").supersedes(brief(DAY, holding(1)))
+
+
+def test_what_a_store_stated_is_asked_of_that_very_store() -> None:
+    receipts = Receipts()
+    take(receipts, lines_only(3), holding(5))
+
+    assert receipts.covered_by(HQ.public, DAY, LOG) == 3
+    assert receipts.covered_by(HQ.public, b"restored", LOG) == 0
+
+
+def test_a_statement_covers_all_when_the_reader_becomes_equal_later() -> None:
+    """The archive spoke before our own last entries were on disk, and then was silent."""
+    receipts = Receipts()
+    receipts.take(have(holding(5), since=99), holding(2))
+    assert receipts.covered(HQ.public, LOG) == 0
+
+    receipts.level(holding(4))
+    assert receipts.covered(HQ.public, LOG) == 0
+    receipts.level(holding(5))
+    assert receipts.covered(HQ.public, LOG) == 5
+    assert (LOG, 0, 5) in receipts.moved

@@ -9,8 +9,8 @@ import pytest
 from meshrelay.core.codec import decode, encode
 from meshrelay.core.entry import Draft, make_entry
 from meshrelay.core.events import Heard, Received
-from meshrelay.core.following import MISSING_MS
-from meshrelay.core.frames import Entries, Lines, Records, Want, decode_frame, encode_frame
+from meshrelay.core.fetching import MISSING_MS
+from meshrelay.core.frames import Lines, Records, Want, decode_frame, encode_frame
 from meshrelay.core.link import LEASE_MS, LEASES_FRUITLESS_MAX
 from meshrelay.core.records import read_record
 from meshrelay.core.vector import Line
@@ -24,6 +24,7 @@ from tests.unit.core.city import (
     RECORDS,
     City,
     Station,
+    batch,
     book_of,
     log_of,
     node_record,
@@ -77,7 +78,7 @@ def test_what_is_no_value_of_the_protocol_is_malformed(hexadecimal: str) -> None
 
 @pytest.mark.parametrize("kind", ["f93c00", "f5"])
 def test_a_frame_type_has_one_encoding(kind: str) -> None:
-    body = encode([1, 1, b"i" * 8, 9, b"d" * 16, b"j" * 8, 3])
+    body = encode([1, 1, b"i" * 8, 9, b"d" * 16, b"j" * 8, 3, 0, b"word"])
     with pytest.raises(FrameError):
         decode_frame(body[:1] + bytes.fromhex(kind) + body[2:])
 
@@ -91,7 +92,7 @@ def test_the_session_behind_a_broadcast_entry_is_fetched() -> None:
     city.join(kita, chuo)
     city.deliver()
     entry = said(sato, KITA, b"evacuate", kind="order", lane=0, incarnation=b"day zero")
-    chuo.feed(Heard(KITA.public, "mqtt", encode_frame(Entries(NETWORK, [entry.raw]))))
+    chuo.feed(Heard(KITA.public, "mqtt", batch(entry.raw)))
     city.pass_ms(10 * MISSING_MS)
     assert sato.session.id in chuo.machine.book
 
@@ -106,7 +107,7 @@ def test_after_a_lie_the_log_is_followed_where_it_is_written() -> None:
     nishinari.say(note("本当の第1報"))
     city.deliver()
     assert kita.height(log) == 1
-    kita.feed(Received(1, encode_frame(Lines(0, 0, [Line(log, 1 << 40, b"x" * 32)], []))))
+    kita.feed(Received(1, encode_frame(Lines(0, 0, [Line(log, 1 << 40, b"x" * 8)], [], False))))
     city.lost = lambda s, r, frame: type(frame).__name__ == "Hello" and nishinari in (s, r)
     city.pass_ms((LEASES_FRUITLESS_MAX + 2) * LEASE_MS)
     nishinari.say(note("本当の第2報"))
@@ -151,7 +152,7 @@ def test_a_hello_with_a_change_number_beyond_the_disks_is_refused() -> None:
     from meshrelay.core.frames import Hello
     from meshrelay.core.vector import Cursor
 
-    frame = Hello(1, b"i" * 8, 1 << 63, b"d" * 16, Cursor(b"j" * 8, 0))
+    frame = Hello(1, b"i" * 8, 1 << 63, b"d" * 16, Cursor(b"j" * 8, 0), 0, b"word")
     with pytest.raises(FrameError):
         decode_frame(encode_frame(frame))
 
@@ -186,7 +187,7 @@ def test_a_silent_link_is_not_flooded_with_wants() -> None:
     city.join(kita, chuo)
     city.deliver()
     city.lost = lambda sender, _receiver, _frame: sender is kita
-    chuo.feed(Received(2, encode_frame(Lines(0, 0, [Line(log_of(KITA), 5, b"x" * 32)], []))))
+    chuo.feed(Received(2, encode_frame(Lines(0, 0, [Line(log_of(KITA), 5, b"x" * 8)], [], False))))
     city.pass_ms(4_000)
     city.seen.clear()
     city.pass_ms(20_000)

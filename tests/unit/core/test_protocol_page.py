@@ -30,8 +30,8 @@ def test_a_constant_of_the_page_is_the_codes(module: str, name: str, value: str)
 
 @pytest.mark.parametrize(
     "module",
-    ["codec", "entry", "records", "frames", "have", "clock", "sync", "following", "link",
-     "statements"],
+    ["codec", "entry", "records", "book", "vector", "frames", "have", "clock", "sync", "announcing",
+     "following", "fetching", "serving", "forks", "link", "statements"],
 )  # fmt: skip
 def test_no_timer_or_frame_limit_of_the_core_is_left_out(module: str) -> None:
     code = importlib.import_module(f"meshrelay.core.{module}")
@@ -92,7 +92,18 @@ def test_the_envelope_stands_on_the_page_in_its_order() -> None:
 def test_every_outcome_and_refusal_is_named() -> None:
     core = resources.files("meshrelay.core")
     reasons: set[str] = set()
-    for module in ("accept", "codec", "entry", "frames", "records", "signing", "sync", "verdict"):
+    for module in (
+        "accept",
+        "codec",
+        "entry",
+        "frames",
+        "records",
+        "book",
+        "signing",
+        "sync",
+        "announcing",
+        "verdict",
+    ):
         text = core.joinpath(f"{module}.py").read_text("utf-8")
         reasons |= set(re.findall(r'(?:FrameError|SignatureError|CredentialError)\("(\w+)"', text))
         reasons |= set(re.findall(r'(?:REFUSED, |Refused\()"(\w+)"', text))
@@ -100,4 +111,4 @@ def test_every_outcome_and_refusal_is_named() -> None:
     assert len(reasons) > 12
     assert {reason for reason in reasons if f"`{reason}`" not in FLAT} == set()
     assert len((accept.TAKEN, accept.HELD, accept.GAP, accept.NO_CREDENTIAL, accept.FORK,
-                accept.OWN_LOG)) == 6  # fmt: skip
+                accept.OWN_LOG, accept.ENDED)) == 7  # fmt: skip

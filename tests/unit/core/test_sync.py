@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
+from meshrelay.core.announcing import ALL_LINES_MS, HELLO_GAP_MS, HELLO_MS
 from meshrelay.core.codec import encode
-from meshrelay.core.entry import BULK, NORMAL, URGENT, LogId, read_entry
+from meshrelay.core.entry import BULK, NORMAL, URGENT, Draft, LogId, read_entry
 from meshrelay.core.events import (
+    AdoptTime,
     Committed,
     Covered,
     EntriesRead,
@@ -19,8 +23,10 @@ from meshrelay.core.events import (
     Submit,
     Tick,
 )
-from meshrelay.core.following import MISSING_MS
+from meshrelay.core.fetching import MISSING_MS
 from meshrelay.core.frames import (
+    DONE_ALL,
+    Bucket,
     Entries,
     Haves,
     Hello,
@@ -32,8 +38,12 @@ from meshrelay.core.frames import (
 from meshrelay.core.have import NO_NONCE, make_have, read_have
 from meshrelay.core.link import GRANT_BYTES_MIN, LEASE_MS, LEASES_FRUITLESS_MAX, SILENT_MS
 from meshrelay.core.signing import Signer
-from meshrelay.core.statements import HAVE_CHANGE_MS, HAVE_IDLE_MS, PASS_ON_MS
-from meshrelay.core.sync import ALL_LINES_MS, HELLO_GAP_MS, HELLO_MS
+from meshrelay.core.statements import (
+    HAVE_CHANGE_MS,
+    HAVE_IDLE_MS,
+    PASS_ON_MS,
+    TIME_ANSWER_MS_MAX,
+)
 from meshrelay.core.vector import NO_CURSOR, Cursor, Line
 from meshrelay.errors import LocalProtocolError
 from tests.unit.core.city import (
@@ -41,6 +51,7 @@ from tests.unit.core.city import (
     HQ,
     ISSUER_RECORD,
     KITA,
+    LIFETIME_S,
     NETWORK,
     NISHINARI,
     PT_MS,
@@ -48,6 +59,7 @@ from tests.unit.core.city import (
     TICK_MS,
     City,
     Station,
+    batch,
     chain,
     log_of,
     node_record,
@@ -141,7 +153,7 @@ def test_a_greeting_never_goes_out_twice_in_a_second() -> None:
     for _ in range(4):
         before = len(city.frames(Hello, chuo))
         for _ in range(5):  # a peer that greets without end
-            hello = encode_frame(Hello(1, b"other...", 5, b"d" * 16, NO_CURSOR))
+            hello = encode_frame(Hello(1, b"other...", 5, b"d" * 16, NO_CURSOR, 1, b"word"))
             chuo.feed(Received(2, hello))
             chuo.feed(Tick())
         greeted.append(len(city.frames(Hello, chuo)) - before)
@@ -189,9 +201,12 @@ def test_level_cursors_with_unequal_digests_tell_everything_but_rarely() -> None
     city, kita, chuo = two_wards()
     kita.say(note("一"))
     city.join(kita, chuo)
-    city.deliver()
+    city.pass_ms(2 * HELLO_MS)
     change = kita.machine.vector.change
-    hello = encode_frame(Hello(1, b"day one.", 1, b"d" * 16, Cursor(b"day one.", change)))
+    level = kita.machine.cursors[CHUO.public].change
+    hello = encode_frame(
+        Hello(1, b"day one.", level, b"d" * 16, Cursor(b"day one.", change), 1, b"word")
+    )
     city.seen.clear()
     kita.feed(Received(1, hello))
     assert city.frames(Lines, kita) == []  # all lines went at link-up, moments ago
@@ -221,7 +236,7 @@ def test_what_is_followed_is_pushed_without_being_asked_for_again() -> None:
     assert city.frames(Lines) == city.frames(Hello) == city.frames(Want) == []
 
 
-def test_a_log_is_followed_from_one_peer_only() -> None:
+def test_a_log_that_comes_twice_is_withdrawn_where_it_came_second() -> None:
     kita, chuo, nishinari = (Station(signer, RECORDS) for signer in (KITA, CHUO, NISHINARI))
     city = City(kita, chuo, nishinari)
     for pair in ((kita, chuo), (chuo, nishinari), (kita, nishinari)):
@@ -233,10 +248,10 @@ def test_a_log_is_followed_from_one_peer_only() -> None:
 
     assert chuo.height(KITA_LOG) == nishinari.height(KITA_LOG) == 20
     assert len(lanes_sent(city, kita)) == 40
-    assert lanes_sent(city, chuo) == lanes_sent(city, nishinari) == []
+    assert len(lanes_sent(city, chuo)) + len(lanes_sent(city, nishinari)) <= 1
 
 
-def test_a_ward_behind_another_hears_of_a_new_log_at_once() -> None:
+def test_a_ward_behind_another_hears_of_a_new_log_with_the_next_tick() -> None:
     kita, chuo, nishinari = (Station(signer, RECORDS) for signer in (KITA, CHUO, NISHINARI))
     city = City(kita, chuo, nishinari)
     city.join(kita, chuo)
@@ -245,6 +260,7 @@ def test_a_ward_behind_another_hears_of_a_new_log_at_once() -> None:
     kita.say(note("一"))
     kita.say(note("二"))
     city.deliver()
+    city.pass_ms(TICK_MS)
 
     assert nishinari.height(KITA_LOG) == 2
 
@@ -261,6 +277,7 @@ def test_when_a_link_goes_its_logs_are_followed_elsewhere() -> None:
     city.cut(direct)
     kita.say(note("二"))
     city.deliver()
+    city.pass_ms(TICK_MS)
 
     assert nishinari.height(KITA_LOG) == 2
 
@@ -293,8 +310,11 @@ def test_moving_to_another_peer_withdraws_from_the_first() -> None:
     city.deliver()
     kita.say(note("一"))
     city.deliver()
+    city.pass_ms(TICK_MS)
+    city.join(kita, nishinari)  # the origin itself pushes its own logs
+    city.deliver()
     city.seen.clear()
-    city.join(kita, nishinari)  # the origin itself: its own logs are followed there
+    kita.say(note("二"))
     city.deliver()
 
     withdrawn = [
@@ -305,8 +325,10 @@ def test_moving_to_another_peer_withdraws_from_the_first() -> None:
         if first == 0
     ]
     assert KITA_LOG in withdrawn
-    kita.say(note("二"))
+    city.seen.clear()
+    kita.say(note("三"))
     city.deliver()
+    assert nishinari.height(KITA_LOG) == 3
     assert KITA_LOG.lane not in lanes_sent(city, chuo)
 
 
@@ -399,12 +421,17 @@ def test_sending_proves_nothing_only_a_receipt_does() -> None:
 # Lanes and grants
 
 
+def long_note(number: int, lane: int = NORMAL) -> Draft:
+    """900 bytes that deflate cannot make smaller."""
+    return Draft(lane, "note", LIFETIME_S, b"", Random(number).randbytes(900))
+
+
 def a_waiting_crowd() -> tuple[City, Station, Station]:
     """北区 has far more normal entries than one grant lets through, and no further grant."""
     city, kita, chuo = two_wards()
-    kita.say(*[note("長" * 300) for _ in range(60)])
+    kita.say(*[long_note(number) for number in range(60)])
     city.lost = lambda sender, _receiver, frame: (
-        sender is chuo and isinstance(frame, Want) and not frame.logs
+        sender is chuo and isinstance(frame, Want) and not frame.logs and frame.done != DONE_ALL
     )
     city.join(kita, chuo)
     city.deliver()
@@ -426,7 +453,7 @@ def test_a_grant_bounds_the_bytes_under_way() -> None:
 
 def test_urgent_is_sent_before_waiting_normal_entries() -> None:
     city, kita, chuo = a_waiting_crowd()
-    kita.say(note("長" * 300, BULK))
+    kita.say(long_note(99, BULK))
     kita.say(note("避難指示", URGENT))
     before = len(lanes_sent(city, kita))
     city.lost = lambda *_: False
@@ -440,7 +467,7 @@ def test_urgent_is_sent_before_waiting_normal_entries() -> None:
 
 def test_a_new_grant_follows_when_half_is_used() -> None:
     city, kita, chuo = two_wards()
-    kita.say(*[note("長" * 300) for _ in range(60)])
+    kita.say(*[long_note(number) for number in range(60)])
     city.join(kita, chuo)
     city.deliver()
 
@@ -452,7 +479,9 @@ def test_a_withdrawn_log_is_sent_no_more() -> None:
     city, kita, chuo = two_wards()
     city.join(kita, chuo)
     city.deliver()
-    kita.feed(Received(1, encode_frame(Want(GRANT_BYTES_MIN, NO_NONCE, [(KITA_LOG, 0)], []))))
+    kita.feed(
+        Received(1, encode_frame(Want(GRANT_BYTES_MIN, 0, NO_NONCE, [(KITA_LOG, 0)], [], [])))
+    )
     kita.say(note("一"))
 
     assert city.frames(Entries, kita) == []
@@ -462,8 +491,8 @@ def test_a_withdrawn_log_is_sent_no_more() -> None:
 
 
 def announce(station: Station, link: int, log: LogId, height: int) -> None:
-    line = Line(log, height, b"x" * 32)
-    station.feed(Received(link, encode_frame(Lines(0, 0, [line], []))))
+    line = Line(log, height, b"x" * 8)
+    station.feed(Received(link, encode_frame(Lines(0, 0, [line], [], False))))
 
 
 @pytest.mark.parametrize("height", [1 << 40, (1 << 63) - 1])
@@ -525,7 +554,7 @@ def test_an_event_of_a_closed_link_says_nothing() -> None:
     city.cut(link)
 
     for event in (
-        Received(link, b"late"), LinkDown(link), EntriesRead(link, KITA_LOG, 1, [b"late"]),
+        Received(link, b"late"), LinkDown(link), EntriesRead(link, KITA_LOG, 1, []),
         Found(KITA_LOG, 9, None),
     ):  # fmt: skip
         assert kita.feed(event) == []
@@ -594,7 +623,7 @@ def test_the_session_behind_an_entry_is_fetched() -> None:
     assert sato.session.id not in chuo.machine.book  # sessions travel by need only
 
     entry = said(sato, KITA, b"hello", incarnation=b"day zero")
-    chuo.feed(Received(2, encode_frame(Entries(NETWORK, [entry.raw]))))
+    chuo.feed(Received(2, batch(entry.raw)))
     city.deliver()
     assert sato.session.id in chuo.machine.book
 
@@ -657,7 +686,7 @@ def test_others_answer_a_want_without_a_statement() -> None:
     city.join(kita, chuo)
     city.deliver()
     said = len(city.frames(Haves))
-    chuo.feed(Received(2, encode_frame(Want(9_999, b"a nonce.", [], []))))
+    chuo.feed(Received(2, encode_frame(Want(9_999, 0, b"a nonce.", [], [], []))))
     city.deliver()
 
     assert len(city.frames(Haves)) == said
@@ -746,7 +775,7 @@ def test_an_urgent_entry_of_our_own_is_broadcast_after_its_commit() -> None:
     _, kita, _ = two_wards()
     kita.commits_at_once = False
     kita.say(note("避難指示", URGENT), note("雑談", NORMAL))
-    assert kita.broadcasts() == []
+    kita.effects.clear()
 
     kita.commit()
     (frame,) = kita.broadcasts()
@@ -756,12 +785,12 @@ def test_an_urgent_entry_of_our_own_is_broadcast_after_its_commit() -> None:
 def test_a_broadcast_entry_is_taken_without_a_link() -> None:
     _, _, chuo = two_wards()
     (entry,) = chain(KITA, 1, URGENT)
-    chuo.feed(Heard(KITA.public, "mqtt", encode_frame(Entries(NETWORK, [entry.raw]))))
+    chuo.feed(Heard(KITA.public, "mqtt", batch(entry.raw)))
 
     assert chuo.height(KITA_URGENT) == 1
 
 
-@pytest.mark.parametrize("data", [b"noise", encode_frame(Entries(b"other network id", []))])
+@pytest.mark.parametrize("data", [b"noise", batch(network=b"other network id")])
 def test_anybody_may_shout_nonsense_and_nothing_is_closed(data: bytes) -> None:
     city, kita, chuo = two_wards()
     city.join(kita, chuo)
@@ -776,10 +805,15 @@ def test_where_broadcasts_reach_a_peer_its_link_carries_no_second_statement() ->
     city.join(kita, chuo, broadcasts=True)
     city.deliver()
     opening = len(city.frames(Haves))
-    city.pass_ms(2 * HAVE_IDLE_MS)
+    for _ in range(2 * HAVE_IDLE_MS // TICK_MS):
+        for here, there in ((kita, chuo), (chuo, kita)):
+            for each in here.broadcasts():
+                there.feed(Heard(here.signer.public, "mqtt", encode_frame(each)))
+            here.effects.clear()
+        city.pass_ms(TICK_MS)
 
     assert len(city.frames(Haves)) == opening
-    assert any(isinstance(frame, Haves) for frame in kita.broadcasts())
+    assert kita.machine.receipts.newest(CHUO.public) is not None
 
 
 def test_a_frame_never_passes_its_limit_with_a_city_of_logs() -> None:
@@ -792,20 +826,110 @@ def test_a_frame_never_passes_its_limit_with_a_city_of_logs() -> None:
     city.join(kita, chuo)
     city.deliver()
 
+    told = [frame for frame in city.frames(Bucket, kita) if isinstance(frame, Bucket)]
+    assert sum(len(frame.lines) for frame in told) == 1_000
+    assert len({frame.number for frame in told}) == len(told)
+
+
+def test_lines_after_a_cursor_never_pass_the_limit_of_a_frame() -> None:
+    city, kita, chuo = two_wards()
+    city.join(kita, chuo)
+    city.deliver()
+    city.cut(1)
+    for number in range(1_000):
+        kita.machine.vector.advance(
+            LogId(number.to_bytes(32, "big"), b"day one.", number % 4), 1, b"h" * 32
+        )
+    kita.machine.vector.forget_steps()  # else the entries are pushed as well
+    city.join(kita, chuo)
+    city.deliver()
+
     lines = [frame for frame in city.frames(Lines, kita) if isinstance(frame, Lines)]
     assert sum(len(frame.lines) for frame in lines) == 1_000
     assert [frame.after for frame in lines[1:]] == [frame.upto for frame in lines[:-1]]
 
 
-def test_a_link_opens_with_a_greeting_and_everybodys_statements() -> None:
+def test_a_new_link_brings_just_the_statements_that_are_missing() -> None:
     kita, chuo, nishinari = (Station(signer, RECORDS) for signer in (KITA, CHUO, NISHINARI))
     city = City(kita, chuo, nishinari)
     city.join(kita, chuo)
     city.pass_ms(HAVE_IDLE_MS)
     city.seen.clear()
-    city.join(chuo, nishinari)
+    link, _ = city.join(chuo, nishinari)
+    city.deliver()
 
-    first, second = (frame for sender, _, frame in city.seen if sender is chuo)
-    assert isinstance(first, Hello)
-    assert isinstance(second, Haves)
-    assert {read_have(raw).signer for raw in second.raws} == {CHUO.public, KITA.public}
+    (brought,) = city.frames(Haves, chuo)
+    assert isinstance(brought, Haves)
+    assert {read_have(raw).signer for raw in brought.raws} == {CHUO.public, KITA.public}
+    city.pass_ms(2 * HAVE_IDLE_MS)
+    city.cut(link)
+    city.seen.clear()
+    city.join(chuo, nishinari)
+    city.deliver()
+    assert city.frames(Haves) == []
+
+
+# Time from an archive
+
+
+def asking_the_time(hq_quality: int, own_quality: int, *, late_ms: int = 0) -> Station:
+    """北区 with a poor clock meets HQ."""
+    hq, kita = Station(HQ, RECORDS), Station(KITA, RECORDS)
+    hq.quality, kita.quality = hq_quality, own_quality
+    hq.machine.statements.health = {2: hq_quality}
+    city = City(hq, kita)
+    city.join(hq, kita)
+    city.deliver()
+    city.pass_ms(HAVE_IDLE_MS)
+    city.cut(1)
+    kita.effects.clear()
+    city.join(hq, kita)
+    if late_ms:
+        kept, city._queue = city._queue, []
+        city.ms += 0
+        haves = []
+        for to, data in kept:
+            city._ends[to][0].feed(Received(to, data))
+        while city._queue:
+            to, data = city._queue.pop(0)
+            if data[1:2] == b"\x06" and city._ends[to][0] is kita:
+                haves.append((to, data))
+            else:
+                city._ends[to][0].feed(Received(to, data))
+        city.ms += late_ms
+        for to, data in haves:
+            city._ends[to][0].feed(Received(to, data))
+    city.deliver()
+    return kita
+
+
+def test_a_poor_clock_is_set_by_an_archive_that_answers_now() -> None:
+    kita = asking_the_time(4, 1)
+
+    (adopted,) = {each.pt_ms for each in kita.effects if isinstance(each, AdoptTime)}
+    assert adopted == kita.now().pt_ms
+
+
+def test_a_good_clock_is_not_set_by_anybody() -> None:
+    assert not any(isinstance(each, AdoptTime) for each in asking_the_time(4, 3).effects)
+
+
+def test_an_archive_with_a_poor_clock_sets_none() -> None:
+    for quality in (0, 1, 2):
+        kita = asking_the_time(quality, 0)
+        assert not any(isinstance(each, AdoptTime) for each in kita.effects)
+
+
+def test_an_answer_that_was_long_on_its_way_sets_no_clock() -> None:
+    kita = asking_the_time(4, 1, late_ms=TIME_ANSWER_MS_MAX + 1)
+    assert not any(isinstance(each, AdoptTime) for each in kita.effects)
+
+
+def test_an_ordinary_node_sets_no_clock() -> None:
+    city, kita, chuo = two_wards()
+    kita.quality = 1
+    chuo.machine.statements.health = {2: 4}
+    city.join(kita, chuo)
+    city.pass_ms(HAVE_IDLE_MS)
+
+    assert not any(isinstance(each, AdoptTime) for each in kita.effects)

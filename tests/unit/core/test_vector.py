@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meshrelay.core.entry import LogId
 from meshrelay.core.sync import restore_vector
-from meshrelay.core.vector import DIGEST_BYTES, Line, Vector
+from meshrelay.core.vector import DIGEST_BYTES, STEPS_MAX, Line, Vector, bucket_of
 from tests.unit.core.city import CHUO, HQ, KITA, log_of
 
 KITA_LOG, CHUO_LOG, HQ_LOG = log_of(KITA), log_of(CHUO), log_of(HQ, 0)
@@ -92,3 +93,63 @@ def test_a_vector_read_from_disk_goes_on_where_it_stood(steps: list[tuple[object
         vector.digest(),
         vector.after(0),
     )
+
+
+# Buckets, cuts, and how a log came to its height
+
+
+def test_equal_stores_have_equal_buckets_and_one_difference_shows_in_one() -> None:
+    rows = [(LogId(bytes([n]) * 32, b"day one.", 1), 1, b"a" * 32) for n in range(200)]
+    one, other = vector_of(*rows), vector_of(*reversed(rows))
+    assert one.bucket_digests() == other.bucket_digests()
+
+    other.add_record(b"r" * 32, 3)
+    pairs = zip(one.bucket_digests(), other.bucket_digests(), strict=True)
+    assert [number for number, (a, b) in enumerate(pairs) if a != b] == [bucket_of(b"r" * 32)]
+
+
+def test_a_bucket_names_what_falls_into_it() -> None:
+    vector = vector_of((KITA_LOG, 1, b"a" * 32))
+    vector.add_record(b"r" * 32, 0)
+
+    assert vector.bucket(bucket_of(b"r" * 32))[1] == [b"r" * 32]
+    assert vector.bucket(bucket_of(KITA_LOG))[0] == [Line(KITA_LOG, 1, b"a" * 32)]
+
+
+def test_a_cut_is_a_change_and_gives_the_digest_of_a_store_that_never_went_higher() -> None:
+    vector = vector_of((KITA_LOG, 2, b"b" * 32), (CHUO_LOG, 1, b"c" * 32))
+    vector.cut(Line(KITA_LOG, 1, b"a" * 32))
+
+    assert vector.change == 3 and vector.height(KITA_LOG) == 1
+    assert vector.digest() == vector_of((CHUO_LOG, 1, b"c" * 32), (KITA_LOG, 1, b"a" * 32)).digest()
+
+
+def test_a_cut_to_nothing_removes_the_log() -> None:
+    vector = vector_of((KITA_LOG, 2, b"b" * 32))
+    vector.cut(Line(KITA_LOG, 0, KITA_LOG.first_prev))
+
+    assert vector.digest() == Vector().digest()
+    assert vector.after(0) == [] and vector.change == 2
+
+
+def test_what_came_after_a_change_is_known_by_its_first_seq() -> None:
+    vector = vector_of((KITA_LOG, 3, b"a" * 32), (CHUO_LOG, 1, b"b" * 32), (KITA_LOG, 9, b"c" * 32))
+
+    assert vector.firsts_after(0) == {KITA_LOG: 1, CHUO_LOG: 1}
+    assert vector.firsts_after(1) == {CHUO_LOG: 1, KITA_LOG: 4}
+    assert vector.firsts_after(3) == {}
+
+
+def test_what_was_read_from_the_disk_or_is_long_past_is_not_remembered() -> None:
+    vector = vector_of((KITA_LOG, 3, b"a" * 32))
+    vector.forget_steps()
+    assert vector.firsts_after(0) is None and vector.firsts_after(1) == {}
+
+    for height in range(4, 4 + STEPS_MAX + 1):
+        vector.advance(KITA_LOG, height, b"b" * 32)
+    assert vector.firsts_after(1) is None
+    assert vector.firsts_after(2) == {KITA_LOG: 5}
+
+
+def test_a_change_number_whose_row_is_gone_is_not_used_twice() -> None:
+    assert restore_vector([], [], 7).change == 7

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from meshrelay.core.book import RecordBook
 from meshrelay.core.codec import decode
 from meshrelay.core.entry import (
     LogId,
@@ -18,7 +19,7 @@ from meshrelay.core.entry import (
 )
 from meshrelay.core.frames import decode_frame, encode_frame
 from meshrelay.core.have import check_have, read_have
-from meshrelay.core.records import RecordBook, read_record
+from meshrelay.core.records import read_record
 from meshrelay.core.signing import hash32, verify1
 from meshrelay.errors import RemoteProtocolError
 from tests.vectors.make import HERE, build, render
@@ -92,7 +93,9 @@ def test_a_frame_of_the_vectors_is_read_and_written_again(vector: dict[str, Any]
     frame = decode_frame(raw_of(vector))
 
     assert type(frame).__name__ == vector["name"]
-    assert encode_frame(frame) == raw_of(vector)
+    if vector["type"] not in (4, 5):  # deflated: libraries differ in how, not in what
+        assert encode_frame(frame) == raw_of(vector)
+    assert decode_frame(encode_frame(frame)) == frame
     assert decode(raw_of(vector), 65_536)[0] == vector["type"]
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from meshrelay.core.entry import Draft, Entry, make_entry
 from meshrelay.core.events import Received, Rejudge, Submit
-from meshrelay.core.frames import Entries, encode_frame
 from meshrelay.core.records import Record, Session, make_session
 from meshrelay.core.signing import Signer
 from meshrelay.core.verdict import EFFECTIVE, REFUSED, UNKNOWN_KIND, WAITING, Judge
@@ -19,6 +18,7 @@ from tests.unit.core.city import (
     RECORDS,
     RULES,
     Person,
+    batch,
     book_of,
     log_of,
     person,
@@ -162,7 +162,7 @@ def test_a_refused_or_waiting_entry_does_not_stop_its_log() -> None:
         KITA, NETWORK, refused.log, 2, refused.id, 2, 4,
         Draft(1, "talk", LIFETIME_S, GOOD.author, b""),
     )  # fmt: skip
-    chuo.feed(Received(link, encode_frame(Entries(NETWORK, [refused.raw, waiting.raw]))))
+    chuo.feed(Received(link, batch(refused.raw, waiting.raw)))
 
     assert chuo.height(refused.log) == 2
     assert chuo.closed() == []
@@ -173,7 +173,7 @@ def test_records_that_come_call_for_a_new_verdict() -> None:
     _, link = city.join(kita, chuo)
     city.deliver()
     kita.feed(Submit([], SATO.records, 1))
-    chuo.feed(Received(link, encode_frame(Entries(NETWORK, [GOOD.raw]))))
+    chuo.feed(Received(link, batch(GOOD.raw)))
     city.deliver()
 
     assert SATO.session.id in chuo.machine.book

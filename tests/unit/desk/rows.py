@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 from meshrelay.core.entry import Draft, Entry, LogId, make_entry, read_author_part
-from meshrelay.core.verdict import EFFECTIVE
+from meshrelay.core.verdict import EFFECTIVE, REFUSED
 from meshrelay.desk import receipts
 from meshrelay.desk.kind import Item, Row
 from tests.unit.core.city import KITA, LIFETIME_S, NETWORK, PT_MS, Person, log_of
@@ -16,7 +16,7 @@ class MemoryRows:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], tuple[str, str, Row]] = {}
-        self.carriers: dict[str, tuple[str, str]] = {}
+        self.carriers: dict[str, set[tuple[str, str]]] = {}
         self.touched: list[str] = []
 
     def get(self, kind: str, key: str) -> Row | None:
@@ -26,8 +26,11 @@ class MemoryRows:
     def put(self, kind: str, key: str, group: str, sort: str, row: Row) -> None:
         self.rows[(kind, key)] = (group, sort, deepcopy(row))
 
+    def drop(self, kind: str, key: str) -> None:
+        self.rows.pop((kind, key), None)
+
     def carry(self, place: str, kind: str, key: str) -> None:
-        self.carriers[place] = (kind, key)
+        self.carriers.setdefault(place, set()).add((kind, key))
 
     def touch(self, place: str) -> None:
         self.touched.append(place)
@@ -35,12 +38,17 @@ class MemoryRows:
 
 def item(
     entry: Entry, who: Person | None = None, state: int = EFFECTIVE, reason: str = "",
-    arrived_ms: int = PT_MS,
+    arrived_ms: int = PT_MS, ended: bool = False,
 ) -> Item:  # fmt: skip
     """A stored entry as a fold sees it."""
     part = read_author_part(entry.author) if entry.author else None
     content = who.staff.content if who else None
-    return Item(entry, state, reason, part, content, arrived_ms)  # type: ignore[arg-type]
+    return Item(entry, state, reason, part, content, arrived_ms, 0, 0, ended)  # type: ignore[arg-type]
+
+
+def ended(entry: Entry, who: Person | None = None, reason: str = "fork") -> Item:
+    """The same above an end of its log."""
+    return item(entry, who, REFUSED, reason, ended=True)
 
 
 def shown(*triples: tuple[str, LogId, int], seq: int = 1, at_ms: int = PT_MS) -> Entry:

@@ -13,7 +13,7 @@ from meshrelay.desk import receipts, talk
 from meshrelay.desk.kind import Item, Row
 from meshrelay.store.views import ViewReader, Views
 from tests.unit.core.city import CHUO, HQ, KITA, PT_MS, log_of, person, said
-from tests.unit.desk.rows import MemoryRows, item, shown
+from tests.unit.desk.rows import MemoryRows, ended, item, shown
 
 KINDS = {"talk": talk.KIND, "read": receipts.KIND}
 SATO, SUZUKI = person("1001", KITA), person("1002", KITA, 2)
@@ -38,6 +38,11 @@ ITEMS = [
     # the same id by somebody else is another message; a poor clock is shown last
     item(said(SUZUKI, KITA, text("鈴木"), message=2, seq=3), SUZUKI, arrived_ms=6),
     item(said(SATO_AT_HQ, HQ, text("開けた"), seq=2, hlc_ms=7, quality=0), SATO, arrived_ms=7),
+    # a fork: both branches' texts as orphans, one of them taken before; one is also at HQ
+    item(said(SUZUKI, KITA, text("枝一"), message=3, seq=4), SUZUKI, arrived_ms=8),
+    ended(said(SUZUKI, KITA, text("枝一"), message=3, seq=4), SUZUKI),
+    ended(said(SUZUKI, KITA, text("枝二"), message=4, seq=4, hlc_ms=PT_MS + 2), SUZUKI),
+    ended(said(SATO, KITA, text("開けた"), seq=5), SATO, "revoked"),
     # what was read, in overlapping words
     item(shown(("1002", log_of(KITA), 1), ("1002", log_of(KITA), 2), seq=1, at_ms=PT_MS + 50)),
     item(shown(("1002", log_of(KITA), 2), ("1001", log_of(KITA), 3), seq=2, at_ms=PT_MS + 40)),
@@ -91,7 +96,7 @@ def test_views_folded_in_any_order_hold_equal_rows(order: list[Item]) -> None:
     rows = on_disk(order)
 
     assert rows == on_disk(ITEMS)
-    assert len(rows) == len({row[:2] for row in rows}) == 7
+    assert len(rows) == len({row[:2] for row in rows}) == 9
 
 
 def test_the_conflict_is_marked_and_the_copy_is_not() -> None:

@@ -14,7 +14,7 @@ from meshrelay.core.verdict import REFUSED
 from meshrelay.desk import receipts
 from meshrelay.desk.kind import place
 from tests.unit.core.city import CHUO, KITA, PT_MS, log_of
-from tests.unit.desk.rows import MemoryRows, item, shown
+from tests.unit.desk.rows import MemoryRows, ended, item, shown
 
 LOG = log_of(KITA)
 ROW = ["1001", *LOG, [[1, 3]]]
@@ -82,7 +82,8 @@ def test_the_earliest_time_wins_whatever_came_first() -> None:
         for entry in order:
             receipts.fold(rows, item(entry))
         ((group, sort, row),) = rows.rows.values()
-        assert (group, sort, row) == (place(LOG, 1), "1001", {"person": "1001", "at": PT_MS + 1})
+        assert (group, sort) == (place(LOG, 1), "1001")
+        assert (row["person"], row["at"]) == ("1001", PT_MS + 1)
 
 
 def test_the_message_changes_for_pages_once() -> None:
@@ -98,3 +99,16 @@ def test_a_refused_entry_reads_nothing() -> None:
     receipts.fold(rows, item(shown(("1001", LOG, 1)), None, REFUSED, "lane"))
 
     assert rows.rows == {}
+
+
+def test_what_an_end_took_out_has_read_nothing() -> None:
+    rows = MemoryRows()
+    early, late = (shown(("1001", LOG, 1), seq=seq, at_ms=PT_MS + seq) for seq in (1, 2))
+    for each in (item(early), item(late), ended(early)):
+        receipts.fold(rows, each)
+    ((_, _, row),) = rows.rows.values()
+    assert row["at"] == PT_MS + 2
+
+    receipts.fold(rows, ended(late))
+    assert rows.rows == {}
+    assert rows.touched == [place(LOG, 1)] * 3

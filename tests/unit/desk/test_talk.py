@@ -10,7 +10,7 @@ from meshrelay.core.verdict import REFUSED, WAITING
 from meshrelay.desk import talk
 from meshrelay.desk.kind import Item, place
 from tests.unit.core.city import CHUO, KITA, PT_MS, log_of, person, said
-from tests.unit.desk.rows import MemoryRows, item
+from tests.unit.desk.rows import MemoryRows, ended, item
 
 SATO = person("1001", KITA)
 SATO_AT_CHUO = person("1001", CHUO)
@@ -60,7 +60,7 @@ def test_a_message_is_one_row_in_its_room() -> None:
     assert (kind, key) == ("talk", f"1001/{1:032x}")
     assert group == "ward:01"
     assert sort == f"{entry.hlc:016x}{entry.id.hex()}"
-    assert rows.carriers == {place(entry.log, 1): (kind, key)}
+    assert rows.carriers == {place(entry.log, 1): {(kind, key)}}
     (copy,) = row["copies"].values()
     assert (copy["text"], copy["refused"]) == ("開けました", "")
     assert talk.trouble(row) is None
@@ -86,7 +86,7 @@ def test_a_message_taken_in_by_two_nodes_is_shown_once_without_trouble() -> None
     row = row_of(item(there, SATO), item(here, SATO))
 
     assert len(row["copies"]) == 2  # type: ignore[arg-type]
-    assert talk.shown_place(row) == place(here.log, 1)
+    assert talk.shown(row)["place"] == place(here.log, 1)
     assert talk.trouble(row) is None
 
 
@@ -104,7 +104,7 @@ def test_a_refused_copy_is_no_conflict_and_is_not_shown() -> None:
     good = said(SATO_AT_CHUO, CHUO, body("文"))
     row = row_of(item(refused, SATO, REFUSED, "role"), item(good, SATO))
 
-    assert talk.shown_place(row) == place(good.log, 1)
+    assert talk.shown(row)["place"] == place(good.log, 1)
     assert talk.trouble(row) is None
 
 
@@ -112,9 +112,8 @@ def test_of_two_copies_the_one_with_the_trusted_clock_is_shown() -> None:
     early = said(SATO, KITA, body("文"), hlc_ms=1, quality=0)
     trusted = said(SATO_AT_CHUO, CHUO, body("文"), quality=4)
 
-    assert talk.shown_place(row_of(item(early, SATO), item(trusted, SATO))) == place(
-        trusted.log, 1
-    )  # fmt: skip
+    row = row_of(item(early, SATO), item(trusted, SATO))
+    assert talk.shown(row)["place"] == place(trusted.log, 1)
 
 
 def test_the_same_message_id_of_two_people_is_two_messages() -> None:
@@ -131,3 +130,41 @@ def test_a_room_is_sorted_by_clock_then_entry_id() -> None:
 
     assert sorted(map(talk.sort_key, copies)) == list(map(talk.sort_key, copies))
     assert place(log_of(KITA), 7).endswith(":1:7")
+
+
+def test_an_orphan_keeps_its_text_and_stands_nowhere() -> None:
+    entry = said(SATO, KITA, body("開けました"))
+    row = row_of(item(entry, SATO), ended(entry, SATO))
+
+    assert talk.shown(row)["text"] == "開けました"
+    assert talk.trouble(row) == "fork"
+    assert talk.same_places(row) == []
+
+
+def test_an_effective_copy_elsewhere_wins_over_an_orphan() -> None:
+    here, there = (
+        said(SATO, KITA, body("文")),
+        said(SATO_AT_CHUO, CHUO, body("文"), hlc_ms=PT_MS + 9),
+    )
+    row = row_of(ended(here, SATO, "revoked"), item(there, SATO))
+
+    assert talk.trouble(row) is None
+    assert talk.same_places(row) == [place(there.log, 1)]
+
+
+def test_both_branches_of_a_fork_keep_their_texts() -> None:
+    rows = MemoryRows()
+    ours = said(SATO, KITA, body("本物"), message=1)
+    forged = said(SATO, KITA, body("偽物"), message=2)
+    for each in (item(ours, SATO), ended(forged, SATO), ended(ours, SATO)):
+        talk.fold(rows, each)
+
+    texts = {talk.shown(row)["text"]: talk.trouble(row) for _, _, row in rows.rows.values()}
+    assert texts == {"本物": "fork", "偽物": "fork"}
+    assert len(rows.carriers[place(ours.log, 1)]) == 2
+
+
+def test_two_texts_under_one_id_in_two_branches_are_both_kept() -> None:
+    row = row_of(*(ended(said(SATO, KITA, body(text)), SATO) for text in ("一", "二")))
+
+    assert {copy["text"] for copy in row["copies"].values()} == {"一", "二"}  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from meshrelay.bearers.base import SHORT_GREETING_BYTES_MAX
 from meshrelay.core.codec import encode
 from meshrelay.core.records import IssuerCredential, NodeCredential, make_issuer, make_node
 from meshrelay.core.signing import Signer, network_id
@@ -87,11 +88,51 @@ def test_whoever_may_not_come_in_is_refused_by_name(reason: str, shown: bytes) -
     assert refused.value.reason == reason
 
 
+def test_a_node_whose_record_we_hold_needs_only_its_name() -> None:
+    own = book_of(ISSUER_RECORD, node_record(CHUO))
+    live = book_of(*RECORDS)
+    name = doorman(KITA).short_greeting
+
+    assert NodeDoorman(own, CHUO.public, live).recognise(name, TLS_KEY) == KITA.public
+    assert NodeDoorman(own, CHUO.public).recognise(name, TLS_KEY) is None
+
+
+def test_a_node_is_recognised_as_soon_as_its_record_came() -> None:
+    live = book_of(ISSUER_RECORD, node_record(CHUO))
+    hq = NodeDoorman(live, CHUO.public)
+    assert hq.recognise(doorman(KITA).short_greeting, TLS_KEY) is None
+
+    live.add(node_record(KITA))
+
+    assert hq.recognise(doorman(KITA).short_greeting, TLS_KEY) == KITA.public
+
+
+@pytest.mark.parametrize(
+    ("reason", "name"),
+    [
+        ("malformed", b"noise"),
+        ("malformed", encode([NETWORK])),
+        ("malformed", encode([NETWORK, "a name"])),
+        ("malformed", encode([NETWORK, b"short"])),
+        ("oversize", encode([NETWORK, node_record(KITA).id, bytes(64)])),
+        ("foreign_network", encode([b"another network!", node_record(KITA).id])),
+        ("no_credential", encode([NETWORK, ISSUER_RECORD.id])),
+        ("wrong_tls_key", encode([NETWORK, node_record(KITA).id])),
+    ],
+)
+def test_a_name_that_proves_nothing_is_refused_by_name(reason: str, name: bytes) -> None:
+    with pytest.raises(RemoteProtocolError) as refused:
+        NodeDoorman(book_of(*RECORDS), CHUO.public).recognise(name, b"x" * 32)
+    assert refused.value.reason == reason
+
+
 def test_a_node_without_a_credential_of_its_own_does_not_start() -> None:
     with pytest.raises(ConfigError, match="no credential for this node's key"):
         NodeDoorman(book_of(ISSUER_RECORD), NISHINARI.public)
 
 
 def test_a_greeting_fits_its_limit() -> None:
-    assert len(NodeDoorman(book_of(*RECORDS), CHUO.public).greeting) < 1_024
+    chuo = NodeDoorman(book_of(*RECORDS), CHUO.public)
+    assert len(chuo.greeting) < 1_024
+    assert len(chuo.short_greeting) <= SHORT_GREETING_BYTES_MAX
     assert ISSUER.public != AUTHORITY.public

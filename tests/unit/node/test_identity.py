@@ -8,14 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meshrelay.core.book import RecordBook
 from meshrelay.core.codec import encode
-from meshrelay.core.records import (
-    Binding,
-    RecordBook,
-    Session,
-    StaffCredential,
-    make_staff,
-)
+from meshrelay.core.records import Binding, Session, StaffCredential, make_staff
 from meshrelay.errors import ConfigError
 from meshrelay.node.identity import (
     author_seed,

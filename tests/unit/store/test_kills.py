@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from meshrelay.core.entry import check_entry, read_entry
-from meshrelay.store.log import LogReader
+from meshrelay.store.reader import LogReader
 from tests.unit.core.city import KITA, NETWORK, log_of
 from tests.unit.store.disks import opened
 
@@ -45,7 +45,7 @@ def test_what_was_answered_survives_every_kill(tmp_path: Path) -> None:
         height = next(line.height for line, _ in loaded.lines if line.log == log)
         assert height >= answered
         reader = LogReader(tmp_path / "log.db")
-        entries = [read_entry(raw) for raw in reader.read(log, 1, 1 << 30)]
+        entries = [read_entry(held.raw) for held in reader.read(log, 1, 1 << 30)]
         assert [entry.seq for entry in entries] == list(range(1, height + 1))
         assert len(reader.arrivals_after(0, 1 << 20)) == height + 1
         for before, after in pairwise(entries):

@@ -23,10 +23,16 @@ class Desk:
         self.done: list[int] = []
         self.failures: list[StoreError] = []
         self.commits = 0
-        self.writer = Writer(self.connection, self._committed, self.failures.append)
+        self.now_s = 0.0
+        self.fold_s = 0.0
+        self.left = 0  # folds that the last commit leaves to do
+        self.writer = Writer(self.connection, self._fold, self.failures.append, lambda: self.now_s)
 
-    def _committed(self) -> None:
+    def _fold(self) -> bool:
         self.commits += 1
+        self.now_s += self.fold_s
+        self.left -= 1
+        return self.left > 0
 
     def insert(self, number: int) -> None:
         self.connection.execute("INSERT INTO said VALUES (?)", (number,))
@@ -47,6 +53,45 @@ def test_what_waits_is_one_commit_and_is_answered_in_order(tmp_path: Path) -> No
 
     assert desk.said() == desk.done == list(range(100))
     assert desk.commits <= 2
+
+
+def test_under_load_folds_have_a_seventh_of_the_writers_time(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.fold_s = 0.1
+
+    def insert(number: int) -> None:
+        desk.insert(number)
+        desk.now_s += 0.001
+
+    for number in range(10_000):
+        desk.writer.put(partial(insert, number))
+    desk.writer.start()
+    desk.writer.stop()
+
+    folding_s = desk.commits * desk.fold_s
+    assert desk.commits >= 5
+    assert folding_s <= desk.now_s * 0.16 + 2 * desk.fold_s  # the first and the last at once
+
+
+def test_what_is_left_to_fold_goes_on_when_nothing_else_is_asked(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.left = 5
+    level = threading.Event()
+    fold = desk._fold
+
+    def folded() -> bool:
+        more = fold()
+        if not more:
+            level.set()
+        return more
+
+    writer = Writer(desk.connection, folded, desk.failures.append)
+    writer.put(partial(desk.insert, 1))
+    writer.start()
+
+    assert level.wait(10)
+    writer.stop()
+    assert desk.commits == 5
 
 
 def test_an_answer_comes_after_the_commit(tmp_path: Path) -> None:

@@ -48,6 +48,41 @@ def test_a_late_or_uncertain_message_says_so() -> None:
     assert views.bubbles([theirs], WARDS, "ja")[0].flags == ("遅れて届いた", "時刻不確か")
 
 
+@pytest.mark.parametrize(
+    ("change", "flags"),
+    [
+        ({"expiry": "expired"}, ("期限切れ",)),
+        ({"expiry": "unsure"}, ("期限を確認できません",)),
+        ({"trouble": "fork"}, ("分岐", "要確認")),
+        ({"trouble": "revoked", "late": True}, ("遅れて届いた", "失効した機器経由", "要確認")),
+        ({"trouble": "fork", "mine": True}, ("分岐",)),
+    ],
+)
+def test_what_must_not_simply_be_believed_says_why(
+    change: dict[str, object], flags: tuple[str, ...]
+) -> None:
+    message = structs.replace(MESSAGE, **({"mine": False} | change))
+
+    assert views.bubbles([message], WARDS, "ja")[0].flags == flags
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, []),
+        ({"expiry": "expired"}, []),
+        ({"expiry": "unsure"}, ["Ask the author."]),
+        ({"trouble": "fork"}, ["Ask the author by another way"]),
+        ({"trouble": "revoked", "expiry": "unsure"}, ["machine that was revoked", "power"]),
+    ],
+)
+def test_a_message_in_doubt_says_what_to_do(change: dict[str, object], words: list[str]) -> None:
+    sentences = views.advice(structs.replace(MESSAGE, **change), "en")
+
+    assert len(sentences) == len(words)
+    assert all(each in sentence for each, sentence in zip(words, sentences, strict=True))
+
+
 @pytest.mark.parametrize("body", [{}, {"text": 7}, {"text": None}])
 def test_a_body_this_page_does_not_know_is_shown_as_unknown(body: dict[str, object]) -> None:
     bubble = views.bubbles([structs.replace(MESSAGE, body=body)], WARDS, "ja")[0]

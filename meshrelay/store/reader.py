@@ -1,0 +1,118 @@
+"""Reading log.db: a read-only connection that sees what is committed and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from meshrelay.core.entry import LogId
+from meshrelay.core.events import HeldEntry
+from meshrelay.core.signing import hash32
+from meshrelay.core.verdict import UNKNOWN_KIND
+from meshrelay.store.sqlite import connect
+
+_LOG = "(SELECT id FROM logs WHERE origin=? AND incarnation=? AND lane=?)"
+
+
+class Stored(NamedTuple):
+    """One stored entry as folds need it. `ended`: an end took it out of its log."""
+
+    number: int
+    raw: bytes
+    state: int
+    reason: str
+    at_ms: int
+    age: int
+    seen_ms: int
+    ended: int
+
+
+class LogReader:
+    """A read-only view of committed entries; one per thread.
+
+    What an end has taken out of a log is never returned as an entry of that log.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path, durable=False, readonly=True)
+        self._run = self._connection.execute
+
+    def read(self, log: LogId, first: int, bytes_max: int) -> list[HeldEntry]:
+        """Entries from `first` on: at least one if held, else at most `bytes_max` bytes."""
+        held: list[HeldEntry] = []
+        size = 0
+        query = f"SELECT raw, age, seen_ms FROM entries WHERE log={_LOG} AND seq>=? ORDER BY seq"
+        for row in self._run(query, (*log, first)):
+            size += len(row[0])
+            if held and size > bytes_max:
+                break
+            held.append(HeldEntry(*row))
+        return held
+
+    def at(self, log: LogId, seq: int) -> bytes | None:
+        """One entry's bytes."""
+        query = f"SELECT raw FROM entries WHERE log={_LOG} AND seq=?"
+        row = self._run(query, (*log, seq)).fetchone()
+        return row[0] if row else None
+
+    def ids(self, log: LogId, seqs: list[int]) -> list[tuple[int, bytes]]:
+        """(seq, entry id) of those of `seqs` that are held."""
+        found = ((seq, self.at(log, seq)) for seq in seqs)
+        return [(seq, hash32(raw)) for seq, raw in found if raw is not None]
+
+    def above(self, log: LogId, height: int) -> list[bytes]:
+        """Every entry of the log above `height`, in order."""
+        query = f"SELECT raw FROM entries WHERE log={_LOG} AND seq>? ORDER BY seq"
+        return [row[0] for row in self._run(query, (*log, height))]
+
+    def waiting_for(self, record_ids: list[bytes]) -> list[tuple[int, bytes]]:
+        """(entry number, bytes) of entries whose verdict waits for one of these records."""
+        found: list[tuple[int, bytes]] = []
+        for record_id in record_ids:
+            rows = self._run("SELECT id, raw FROM entries WHERE missing=?", (record_id,))
+            found += [(number, raw) for number, raw in rows]
+        return found
+
+    def unknown(self) -> list[tuple[int, bytes]]:
+        """(entry number, bytes) of entries of a kind that this store's software did not know."""
+        # The literal lets SQLite use the partial index.
+        rows = self._run(f"SELECT id, raw FROM entries WHERE state = {UNKNOWN_KIND}")
+        return [(number, raw) for number, raw in rows]
+
+    def missing(self) -> list[bytes]:
+        """Records for which some stored entry waits."""
+        query = "SELECT DISTINCT missing FROM entries WHERE missing IS NOT NULL"
+        return [row[0] for row in self._run(query)]
+
+    def arrivals_after(self, number: int, limit: int) -> list[Stored]:
+        """What arrived, or was judged anew, after arrival `number`."""
+        query = (
+            "SELECT a.number, e.raw, e.state, e.reason, a.at_ms, e.age, e.seen_ms, e.log IS NULL "
+            "FROM arrivals a JOIN entries e ON e.id = a.entry "
+            "WHERE a.number > ? ORDER BY a.number LIMIT ?"
+        )
+        rows = self._run(query, (number, limit))
+        return [Stored(*row) for row in rows]
+
+    def newest_arrival(self) -> int:
+        """Number of the newest arrival, 0 if none."""
+        return int(self._run("SELECT coalesce(max(number), 0) FROM arrivals").get)
+
+    def answer(self, author: str, message_id: bytes) -> tuple[bytes, bytes] | None:
+        """(content, answer) kept for a message id."""
+        return self._run(
+            "SELECT content, answer FROM answers WHERE author=? AND message_id=?",
+            (author, message_id),
+        ).fetchone()
+
+    def addresses(self) -> list[tuple[str, int]]:
+        """(host, port) where peers were reached, newest first."""
+        query = "SELECT host, port FROM addresses ORDER BY number DESC"
+        return [(host, port) for host, port in self._run(query)]
+
+    def count(self) -> int:
+        """How many entries are stored, those above an end included."""
+        return int(self._run("SELECT coalesce(max(id), 0) FROM entries").get)
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,67 @@
+"""Figures of the simulator and the laboratory: run as they are, told beside their targets."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.benchmarks.figures import Figure
+
+URGENT_S_MAX = 1.5
+BACK_S_MAX = 1.0
+SIMULATED = 1_000
+
+
+class Row(msgspec.Struct):
+    """One bearer and direction of `python -m tests.lab urgent`."""
+
+    bearer: str
+    direction: str
+    kbit: int
+    cut_s: float
+    urgent_ms: list[int]
+    back_ms: int
+    full: float
+
+
+async def told(work: Path, name: str, *words: str) -> bytes:
+    """Run `python -m WORDS --json FILE`; what it wrote, whatever it thinks of its figures."""
+    path = (work / f"{name}.json").resolve()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", *words, "--json", str(path), stdout=sys.stderr
+    )
+    code = await process.wait()
+    if not path.exists():
+        raise AssertionError(f"python -m {' '.join(words)} ended with {code} and told nothing")
+    return path.read_bytes()
+
+
+async def urgent(work: Path) -> list[Figure]:
+    """Urgent behind saturated bulk, and the first second after an outage."""
+    rows = msgspec.json.decode(await told(work, "urgent", "tests.lab", "urgent"), type=list[Row])
+    figures = []
+    for row in rows:
+        where = f"{row.bearer}, {row.direction}"
+        detail = {"urgent_ms": row.urgent_ms, "line_full": round(row.full, 2)}
+        figures += [
+            Figure(f"urgent behind bulk at {row.kbit} kbit/s, {where}, worst",
+                   max(row.urgent_ms) / 1000, "s", limit=URGENT_S_MAX, detail=detail),
+            Figure(f"  back to work after a cut of {row.cut_s:g} s", row.back_ms / 1000, "s",
+                   limit=BACK_S_MAX),
+        ]  # fmt: skip
+    return figures
+
+
+async def thousand(work: Path, nodes: int = SIMULATED) -> list[Figure]:
+    """A city of 1,000 nodes returns after an outage, in the simulator."""
+    words = ("tests.sim", "--nodes", str(nodes))
+    scale: dict[str, Any] = msgspec.json.decode(await told(work, "thousand", *words))["scale"]
+    return [
+        Figure(f"{nodes:,} simulated nodes: {name.replace('_', ' ')}", float(value), "")
+        for name, value in scale.items()
+        if isinstance(value, int | float) and name != "nodes"
+    ]
