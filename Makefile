@@ -13,11 +13,13 @@ APT := apt-get install -y --no-install-recommends
 PIP_FROM := $(if $(wildcard wheels),--no-index --find-links wheels)
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help run test deps deps-run lint unit bench kill-runs clean
+.PHONY: help run test proof storm deps deps-run lint unit bench kill-runs clean
 
 help:
 	@echo "make run    the demo: broker, HQ and three wards; ARGS='--no-story' etc."
 	@echo "make test   lint, types, every test"
+	@echo "make proof  simulated storms, planted faults, real hosts and brokers, forgeries (≤ 25 min)"
+	@echo "make storm  10,000 simulated storms, by hand"
 	@echo "make lint   ruff, mypy, import contracts"
 	@echo "make bench  figures of this machine, table and JSON"
 	@echo "make kill-runs  50 runs of killing every process (ARGS='--runs 2' for fewer)"
@@ -70,6 +72,19 @@ lint: $(VENV)/.test
 
 unit: $(VENV)/.test .venv-cwt/.done
 	$(PYTEST) -n 2 $(ARGS)
+
+# Each row prints its seeds, kills and cases, and the line that repeats a failure.
+proof: deps $(VENV)/.test
+	$(BIN)/python -m tests.sim --seeds 0..300 --both-hash-seeds
+	$(BIN)/python -m tests.sim --faults
+	$(BIN)/python -m tests.forged
+	$(BIN)/python -m tests.forged.restored --cases 20
+	$(BIN)/python -m tests.field.kill_runs --runs 2
+	$(BIN)/python -m tests.lab hosts
+	$(BIN)/python -m tests.lab brokers
+
+storm: deps $(VENV)/.test
+	$(BIN)/python -m tests.sim --storm $(ARGS)
 
 bench: deps $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks $(ARGS)
