@@ -18,6 +18,8 @@ from meshrelay.core.state import State
 
 MISSING_MS = 3_000
 MISSING_MS_MAX = 60_000
+# Of so many links at a time: a hub of thirty finds the one that has it in some minutes.
+MISSING_LINKS = 4
 # Beyond this, ids are asked for once and again when they are needed again.
 MISSING_MAX = 50_000
 # Announced ids and buckets under way on one link; refilled when half has come.
@@ -66,7 +68,7 @@ class Fetching:
         yield from self._following.want(link, [], ids, [], now, True)
 
     def ask_again(self, now: Now) -> Iterator[Effect]:
-        """Missing records are asked of one link after the other, at growing intervals."""
+        """Missing records are asked of a few links after the others, at growing intervals."""
         due = [record for record, (at, _) in self.missing.items() if at <= now.mono_ms]
         del due[RECORD_IDS_MAX:]
         ids = []
@@ -79,7 +81,7 @@ class Fetching:
             ids.append(record)
         quiet_ms = now.mono_ms - MISSING_MS  # a link that is bringing records is not asked twice
         links = [link for link in self._state.links.values() if link.records_ms < quiet_ms]
-        if ids and links:
+        for _ in range(min(len(links), MISSING_LINKS) if ids else 0):
             self._turn += 1
             yield from self._following.want(links[self._turn % len(links)], [], ids, [], now)
 
