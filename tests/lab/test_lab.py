@@ -68,6 +68,11 @@ def datagrams(sender: Host, receiver: Host, count: int, size: int) -> int:
         return arrived
 
 
+def arrives(sender: Host, receiver: Host) -> bool:
+    """Whether a datagram comes through; the kernel asks for a lost neighbour once a second."""
+    return any(datagrams(sender, receiver, 1, 100) for _ in range(5))
+
+
 def answer_ms(caller: Host, listener: Host) -> float:
     """Milliseconds until a TCP connection stands."""
     with listener.socket() as ear, caller.socket() as mouth:
@@ -108,10 +113,10 @@ async def test_a_split_ends_at_the_trunk_and_heals(pair: tuple[Lab, Host, Host])
     nishinari = lab.add("nishinari")
     lab.split([kita])
     assert datagrams(kita, chuo, 1, 100) == 0
-    assert datagrams(chuo, nishinari, 1, 100) == 1
+    assert arrives(chuo, nishinari)
 
     lab.join()
-    assert datagrams(kita, chuo, 1, 100) == 1
+    assert arrives(kita, chuo)
 
 
 async def test_a_cut_cable_is_silent_until_it_is_mended(pair: tuple[Lab, Host, Host]) -> None:
@@ -120,7 +125,7 @@ async def test_a_cut_cable_is_silent_until_it_is_mended(pair: tuple[Lab, Host, H
     assert datagrams(kita, chuo, 1, 100) == 0
 
     kita.mend()
-    assert datagrams(kita, chuo, 1, 100) == 1
+    assert arrives(kita, chuo)
 
 
 async def test_delayed_packets_take_their_time_and_arrive(pair: tuple[Lab, Host, Host]) -> None:
