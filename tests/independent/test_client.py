@@ -37,6 +37,7 @@ class Counted(Client):
     """The client, counted from outside: bytes, frames, and what is under way of its grants."""
 
     bytes_moved = bucket_frames = entry_frames = under_way_in = under_way_most = 0
+    sent = granted = 0  # of entries, against the node's WANTs
     holds = False  # its WANTs back
     held: tuple[bytes, ...] = ()
 
@@ -52,11 +53,19 @@ class Counted(Client):
                 self.held += (block,)
                 return
             self.under_way_in = 0 if done == ALL_DONE else self.under_way_in - done
+        if block.startswith(encode([4, self.network, 0])[:19]):
+            assert self.sent < self.granted
+            self.sent += len(block)
         self.bytes_moved += 4 + len(block)
         super().put(block)
 
     def on_frame(self, data: bytes) -> None:
-        kind = read_frame(data)[0]
+        kind, *fields = read_frame(data)
+        if kind == 3:
+            self.granted, self.sent = (
+                fields[0],
+                0 if fields[1] == ALL_DONE else self.sent - fields[1],
+            )
         self.entry_frames += kind == 4
         self.bucket_frames += kind in (7, 8)
         self.under_way_in += len(data) if kind in (4, 5, 8) else 0
@@ -229,6 +238,7 @@ async def test_a_reconnect_without_news_brings_no_entry_and_costs_little(town: T
         await asyncio.sleep(1)
 
         assert client.push == 2  # their HELLO came
+        assert client.cursor == [client.cursor[0], town.nodes["00"].machine.vector.change]
         assert client.bytes_moved - moved <= RECONNECT_BYTES_MAX
         assert (client.entry_frames, client.changes) == (frames, changes)
 
@@ -284,7 +294,18 @@ async def test_the_node_greets_nobody_of_another_network(town: Town) -> None:
     client = stranger(town, "01")
     client.network = bytes(16)
     with pytest.raises(ValueError, match="foreign_network"):
-        await client.run(town.ports["00"])
+        await asyncio.wait_for(client.run(town.ports["00"]), 5)
+
+
+async def test_a_node_with_another_certificate_than_its_record_says_is_refused(town: Town) -> None:
+    client = stranger(town, "01")
+    async with linked(client, town.ports["00"]):
+        await until(lambda: level(client, town))
+    for record in client.known.values():
+        if record.type == 2:
+            record.fields[2] = bytes(32)
+    with pytest.raises(ValueError, match="wrong_tls_key"):
+        await asyncio.wait_for(client.run(town.ports["00"]), 5)
 
 
 def test_the_client_is_one_file_of_at_most_300_lines() -> None:

@@ -98,6 +98,28 @@ def test_entries_say_the_same(client: Client) -> None:
     assert {client.authored(e) for e in ENTRIES if e.fields[9]} == {True}
 
 
+def test_a_person_speaks_only_with_the_key_of_the_session(client: Client) -> None:
+    client.take([Signed(raw) for raw in RECORDS.values() if decode(raw)[0] in SIGNED])
+    (session,) = (each for each in client.known.values() if each.type == 5)
+    session.fields[3] = client.me
+    with pytest.raises(BadSignatureError):
+        client.take(ENTRIES)
+
+
+def test_a_line_of_a_have_is_a_receipt_if_its_head_is_ours(client: Client) -> None:
+    heads = [client.append("read", encode(["all", []])).id for _ in range(3)]
+    for height, head, receipt in ((1, heads[1], 0), (2, heads[1], 2), (1, heads[0], 2)):
+        line = [*client.log, height, head]
+        client.on_have([b"signer", b"", 1, [], 1, bytes(16), 0, [line]])
+        assert client.receipts[b"signer"] == receipt
+
+
+def test_values_nest_16_deep_at_most() -> None:
+    decode(b"\x81" * 15 + b"\x80")
+    with pytest.raises(ValueError, match="malformed"):
+        decode(b"\x81" * 16 + b"\x80")
+
+
 def test_records_say_the_same_and_their_chains_verify(client: Client) -> None:
     known = [each for each in load("records") if each["type"] in SIGNED]
     for each in known:
