@@ -110,6 +110,7 @@ async def test_a_node_whose_clock_is_wrong_at_every_start_goes_on(wards: Wards, 
 
     await wards.same(chuo)
     sato = await wards.town.log_in(KITA, SATO)
+    await until(lambda: len(wards.town.room(KITA, sato)) == 2)  # pages follow the disk
     shown = {each.body["text"] for each in wards.town.room(KITA, sato)}
     assert shown == {"停電の前", "停電のあと"}
 
