@@ -291,7 +291,8 @@ class MqttBearer:
         try:
             (await connect(self._broker, hurry=True)).close()
         except (OSError, TimeoutError) as error:
-            self._say(f"refused: {error or 'no answer'}", error)
+            text = str(error).rpartition("] ")[2] or "no answer"  # without [Errno 111]
+            self._say(f"refused: {text}", error)
             return False
         return True
 

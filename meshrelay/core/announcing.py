@@ -206,6 +206,11 @@ class Announcing:
                 yield send(link, Lines(0, 0, lines[start : start + LINES_MAX], [], False))
 
     def hello_due(self, link: LinkState, now: Now) -> bool:
-        """Every 30 s, so that whatever was lost is noticed; sooner until a lossy link answers."""
+        """Every 30 s, so that whatever was lost is noticed; sooner until a lossy link answers.
+
+        At once when what we ask to be pushed has changed.
+        """
         unheard = link.lossy and link.theirs is None
-        return now.mono_ms - link.hello_ms >= (HELLO_UNHEARD_MS if unheard else HELLO_MS)
+        return link.hello_soon or now.mono_ms - link.hello_ms >= (
+            HELLO_UNHEARD_MS if unheard else HELLO_MS
+        )

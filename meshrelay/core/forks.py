@@ -158,11 +158,7 @@ class Forks:
         """A commit failed: what was to be cut is not."""
         self._severing.clear()
 
-    def orphans(self, taken: Iterable[Taken]) -> list[tuple[Record, Taken]]:
-        """Records that keep those of these entries that a person wrote and nobody keeps yet."""
-        kept = []
-        for one in taken:
-            record = make_orphan(one.entry) if one.entry.author else None
-            if record is not None and record.id not in self._state.book:
-                kept.append((record, one))
-        return kept
+    def orphans(self, taken: Iterable[Taken]) -> list[Taken]:
+        """Those of these entries that a person wrote and no record keeps yet."""
+        book = self._state.book
+        return [one for one in taken if one.entry.author and make_orphan(one.entry).id not in book]

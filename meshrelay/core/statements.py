@@ -106,8 +106,7 @@ class Statements:
         if nonce == NO_NONCE or not self._state.is_archive(self._state.signer.public):
             return
         link.nonce = nonce
-        if now.mono_ms - link.answered_ms >= ANSWER_GAP_MS:
-            yield from self.answer_due(link, now)
+        yield from self.answer_due(link, now)
 
     def answer_due(self, link: LinkState, now: Now) -> Iterator[Effect]:
         """Answer the newest nonce that waits, if it is time."""

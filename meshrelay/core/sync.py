@@ -60,7 +60,7 @@ from meshrelay.core.frames import (
 from meshrelay.core.frames import Heard as HeardFrame
 from meshrelay.core.have import Receipts
 from meshrelay.core.link import LinkState
-from meshrelay.core.records import Orphan, Record, read_record
+from meshrelay.core.records import Orphan, Record, make_orphan, read_record
 from meshrelay.core.serving import Serving
 from meshrelay.core.signing import Signer, hash32
 from meshrelay.core.state import State, batches, send
@@ -375,24 +375,22 @@ class Machine:
             return
         line, entries = found
         self.acceptor.cut(line, self.vector.height(line.log))
-        lost = [Taken(entry, self.judge(entry), 1) for entry in entries]
-        kept = self.forks.orphans(lost)
-        for record, _ in kept:
-            self.book.add(record)
-        records, orphans = [record for record, _ in kept], [one for _, one in kept]
+        orphans = self.forks.orphans(Taken(entry, self.judge(entry), 1) for entry in entries)
+        records = self._book_orphans(orphans)
         yield self._commit([], records, None, None, [line], orphans)
         yield from self._need_sessions(orphans, None, now)
 
     def _keep_orphans(self, ended: list[Taken], link: LinkState | None) -> Iterator[Effect]:
         """Entries above an end: what a person wrote is kept, the rest is nobody's word."""
-        kept = self.forks.orphans(ended)
-        if len(kept) < len(ended):
-            yield Refused("ended", f"{len(ended) - len(kept)} entries")
-        for record, _ in kept:
-            self.book.add(record)
-        if kept:
-            records, orphans = [record for record, _ in kept], [one for _, one in kept]
-            yield self._commit([], records, None, link, [], orphans)
+        orphans = self.forks.orphans(ended)
+        if len(orphans) < len(ended):
+            yield Refused("ended", f"{len(ended) - len(orphans)} entries")
+        if orphans:
+            yield self._commit([], self._book_orphans(orphans), None, link, [], orphans)
+
+    def _book_orphans(self, orphans: list[Taken]) -> list[Record]:
+        """The records that keep these entries, taken into the book."""
+        return [new for one in orphans for new in self.book.add(make_orphan(one.entry))]
 
     def _broadcast_records(self, records: list[Record]) -> Iterator[Effect]:
         for raws in batches([record.raw for record in records if record.lane == URGENT]):
@@ -506,7 +504,7 @@ class Machine:
             self._unsevered = False
             yield from self.forks.sever()
         for link in list(self.links.values()):
-            if self.announcing.hello_due(link, now) or link.hello_soon:
+            if self.announcing.hello_due(link, now):
                 yield from self.announcing.hello(link, now)
             yield from self.following.say_again(link, now)
             yield from self.following.expire_leases(link, now)
