@@ -188,6 +188,7 @@ class Announcing:
         """Move the cursor once everything announced below it is held."""
         if link.theirs is None or link.owed or link.owed_records or link.owed_buckets:
             return
+        link.settled = link.mark
         cursor = Cursor(link.theirs.incarnation, link.mark)
         if link.mark and self._state.cursors.get(link.peer) != cursor:
             self._state.cursors[link.peer] = cursor

@@ -85,6 +85,7 @@ class LinkState:
         self.owed_records: dict[bytes, None] = {}
         self.owed_buckets: dict[int, None] = {}
         self.mark = 0
+        self.settled = 0  # the mark that the cursor was last moved to
         self.bridge = 0
         # Of the announced records and buckets, those asked for here.
         self.asking: set[bytes] = set()
@@ -113,6 +114,18 @@ class LinkState:
         self.under_way = 0
         self.reading = False
         self.repeat_ms = now_ms + SILENT_MS if lossy else None
+
+    def is_busy(self) -> bool:
+        """Whether a tick may find something to do here besides greeting."""
+        return bool(
+            self.owed
+            or self.owed_records
+            or self.owed_buckets
+            or self.offers
+            or self.mark != self.settled
+            or self.repeat_ms is not None
+            or any(self.nonce)
+        )
 
     # Sending
 

@@ -506,12 +506,13 @@ class Machine:
         for link in list(self.links.values()):
             if self.announcing.hello_due(link, now):
                 yield from self.announcing.hello(link, now)
-            yield from self.following.say_again(link, now)
-            yield from self.following.expire_leases(link, now)
-            yield from self.fetching.expire(link, now)
-            yield from self.statements.answer_due(link, now)
-            yield from self.announcing.offer(link)
-            yield from self.announcing.settle(link)
+            if link.is_busy():
+                yield from self.following.say_again(link, now)
+                yield from self.following.expire_leases(link, now)
+                yield from self.fetching.expire(link, now)
+                yield from self.statements.answer_due(link, now)
+                yield from self.announcing.offer(link)
+                yield from self.announcing.settle(link)
         yield from self.fetching.ask_again(now)
         yield from self.statements.look_again()
         yield from self.statements.state_if_due(now)

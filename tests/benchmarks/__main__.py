@@ -88,7 +88,10 @@ async def measure(names: Sequence[str], work: Path) -> list[Figure]:
     figures: list[Figure] = []
     for name in names:
         print(f"{name}: {MEASURES[name][1]} ...", file=sys.stderr, flush=True)
-        figures += await MEASURES[name][0](work)
+        measured = await MEASURES[name][0](work)
+        for figure in measured:
+            print(f"  {figure.line()}", file=sys.stderr, flush=True)
+        figures += measured
     return figures
 
 

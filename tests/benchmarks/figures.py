@@ -51,6 +51,11 @@ class Figure:
     def target(self) -> str:
         return "" if self.limit is None else f"{self.sense} {_number(self.limit)} {self.unit}"
 
+    def line(self) -> str:
+        """The figure as a line of a log, told as soon as it is known."""
+        target = f" ({self.target}: {self.word})" if self.target else ""
+        return f"{self.name}: {_number(self.value)} {self.unit}{target}"
+
 
 def percentile(values: Sequence[float], percent: float) -> float:
     """Nearest-rank percentile: a value that was really measured."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 import zlib
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -14,9 +16,10 @@ import pytest
 from meshrelay.cli.demo.build import mosquitto
 from meshrelay.core.frames import encode_frame
 from meshrelay.desk import talk
-from tests.benchmarks import accept, drain, frames, mesh, phrases
+from tests.benchmarks import accept, drain, frames, mesh, others, phrases
 from tests.benchmarks.__main__ import MEASURES, parser
 from tests.benchmarks.figures import AT_LEAST, Figure, document, percentile
+from tests.lab.urgent import Row
 
 
 async def test_acceptance_is_measured_on_entries_that_are_stored_and_effective(
@@ -114,3 +117,12 @@ def test_a_percentile_is_a_measured_value() -> None:
     values = [float(n) for n in range(1, 201)]
 
     assert [percentile(values, percent) for percent in (50, 99, 100)] == [100, 198, 200]
+
+
+def test_what_the_laboratory_measures_is_read_row_by_row() -> None:
+    row = Row("lan", "up", 128, 20.0, 1, 0.9, [504, 663], [525, 480])
+
+    urgent, back = others.urgent_figures(json.dumps([asdict(row)]).encode())
+
+    assert urgent.line().endswith("lan, up, worst: 0.663 s (≤ 1.5 s: pass)")
+    assert (back.value, back.held) == (0.525, True)
