@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meshrelay.cli import authority, enrolment
-from meshrelay.cli.authority import WardNames
+from meshrelay.cli.authority import Authority, WardNames
 from meshrelay.cli.cards import bind_card, new_card_code, staff_record
 from meshrelay.cli.node_toml import NodeToml
 from meshrelay.cli.nodedir import enrol_node_dir, make_node_dir
@@ -88,6 +88,10 @@ class Town:
         self, ward: str, seat: Seat, text: str, room: str = "all", mid: str = ""
     ) -> Posted:
         return await self.nodes[ward].post(seat, "talk", room, {"text": text}, mid or uuid7(), None)
+
+    def network(self) -> Authority:
+        """The network's directory, as its issuer opens it."""
+        return authority.load(self.directory / "network")
 
     def room(self, ward: str, seat: Seat, room: str = "all") -> list[Message]:
         return self.nodes[ward].messages(seat.person, room)

@@ -49,6 +49,7 @@ class Authority:
     """An opened network directory."""
 
     directory: Path
+    authority: Signer
     issuer: Signer
     issuer_record: Record
     book: RecordBook
@@ -122,7 +123,8 @@ def create(directory: Path, name: str, drill: bool) -> Authority:
     files.write_new(directory / "tls-ca.key", ca_key, files.SECRET_MODE)
     files.write_new(directory / "ca.crt", x509.make_ca(ca_key, name))
     files.write_new(directory / "wards.csv", _wards_csv({HQ_WARD[0]: WardNames(*HQ_WARD)}))
-    files.write_new(directory / "records.cbor", pack_records([make_issuer(authority, content)]))
+    record = make_issuer(authority, network_id(authority.public), content)
+    files.write_new(directory / "records.cbor", pack_records([record]))
     return load(directory)
 
 
@@ -136,7 +138,9 @@ def load(directory: Path) -> Authority:
     path = directory / "records.cbor"
     records = unpack_records(files.read(path, "the network's records"), str(path))
     book = book_of(records, str(path))
-    issuer = Signer(read_seed(directory / "issuer.key"))
+    authority, issuer = (
+        Signer(read_seed(directory / name)) for name in ("authority.key", "issuer.key")
+    )
     mine = [
         record
         for record in records
@@ -144,7 +148,7 @@ def load(directory: Path) -> Authority:
     ]
     if not mine:
         raise ConfigError(f"{directory / 'issuer.key'} is not the issuer of this network")
-    return Authority(directory, issuer, mine[-1], book, records, _read_wards(directory))
+    return Authority(directory, authority, issuer, mine[-1], book, records, _read_wards(directory))
 
 
 def write_seed(path: Path, seed: bytes) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from typing import Protocol
 
 from meshrelay.cli.authority import Authority
-from meshrelay.core.records import Record, StaffCredential, make_staff
+from meshrelay.core.records import ROLE_HQ, Record, StaffCredential, make_staff
+from meshrelay.core.signing import Signer
 from meshrelay.node.identity import CARD_BYTES, card_signer, card_text, make_person_binding
 
 
@@ -49,9 +51,17 @@ def staff_record(network: Authority, serial: int, card_code: str, member: Member
         serial,
         network.generation,
     )
-    return make_staff(network.issuer, network.network, content)
+    return make_staff(_signer_for(network, member.roles), network.network, content)
 
 
 def bind_card(network: Authority, staff: Record, card_code: str, pin: str) -> Record:
-    """The binding that a first log-in makes; for cards that are bound when issued."""
-    return make_person_binding(network.network, staff, card_code, pin)
+    """The binding of a card that is bound when it is issued."""
+    assert isinstance(staff.content, StaffCredential)
+    signer = _signer_for(network, staff.content.roles)
+    issuer = (network.issuer_record.id, signer)
+    return make_person_binding(network.network, staff, card_code, pin, issuer)
+
+
+def _signer_for(network: Authority, roles: Collection[str]) -> Signer:
+    """Whose word it takes: the issuer's, for hq the authority's."""
+    return network.authority if ROLE_HQ in roles else network.issuer

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshrelay.core.codec import decode
-from meshrelay.core.entry import Entry, LogId, check_entry
+from meshrelay.core.entitlement import verify
+from meshrelay.core.entry import Entry, LogId
 from meshrelay.core.records import (
     FORK,
-    REVOCATION_BYTES_MAX,
     REVOKED,
+    ROLE_TEMPORARY,
     Binding,
     IssuerCredential,
     NodeCredential,
@@ -20,11 +20,15 @@ from meshrelay.core.records import (
     Proof,
     Record,
     Revocation,
+    Ruling,
     Session,
     StaffCredential,
-    record_aad,
+    StaffRevocation,
+    Successor,
+    Suspension,
+    TemporaryCredential,
+    Transit,
 )
-from meshrelay.core.signing import network_id, verify1
 from meshrelay.core.vector import Line
 from meshrelay.errors import CredentialError, SignatureError
 
@@ -51,6 +55,10 @@ class RecordBook:
         self.bindings: dict[bytes, list[bytes]] = {}  # staff record id -> binding ids
         self.proofs: dict[LogId, Line] = {}  # forked logs -> where they end
         self.revoked: dict[bytes, list[dict[LogId, Line]]] = {}  # node key -> its last lines
+        self.struck: dict[bytes, list[dict[LogId, Line]]] = {}  # staff record id -> last lines
+        self.rulings: dict[bytes, list[bytes]] = {}  # staff record id -> ruling ids
+        self.suspensions: dict[bytes, list[Suspension]] = {}  # node key -> all that was said
+        self.transit: dict[tuple[bytes, int], bytes] = {}  # node key, generation -> sealed key
         self._serials: set[int] = set()
         self._serials_without_gap = 0
         self._pending: dict[bytes, list[Record]] = {}
@@ -62,29 +70,43 @@ class RecordBook:
     def __iter__(self) -> Iterator[Record]:
         return iter(self.by_id.values())
 
-    def parent_of(self, record: Record) -> bytes | None:
-        """Id of the record that must be here before `record` can be judged.
+    def missing_parent(self, record: Record) -> bytes | None:
+        """The first of `parents_of` that is not here.
 
-        Of a proof or an orphan: the key of the node that signed it. An orphan waits besides
-        for an end below it (`end_of`).
+        An orphan waits besides for an end below it (`end_of`).
         """
-        content = record.content
-        if isinstance(content, NodeCredential | StaffCredential | Revocation):
-            return content.issuer
-        if isinstance(content, Proof):
-            return content.first.log.origin
-        if isinstance(content, Orphan):
-            return content.entry.log.origin
-        if isinstance(content, Binding):
-            return content.staff
-        if isinstance(content, Session):
-            return content.binding
-        return None
+        here = (self.by_id, self.nodes)
+        absent = (each for each in self.parents_of(record) if not any(each in of for of in here))
+        return next(absent, None)
+
+    @staticmethod
+    def parents_of(record: Record) -> list[bytes]:
+        """Ids (of a proof or an orphan: a node's key) that must be here before it is judged."""
+        match record.content:
+            case NodeCredential() | StaffCredential() | Revocation() | Transit() as issued:
+                return [issued.issuer]
+            case StaffRevocation(issuer, staff):
+                return [issuer, staff]
+            case Proof(first):
+                return [first.log.origin]
+            case Orphan(entry):
+                return [entry.log.origin]
+            case Binding(staff=staff, by=by):
+                return [staff, by] if by else [staff]
+            case Session(binding):
+                return [binding]
+            case Suspension(by) | TemporaryCredential(by):
+                return [by]
+            case Ruling(by, staff):
+                return [by, staff]
+            case IssuerCredential(by=by) | Successor(by=by):
+                return [by] if by else []
+        return []
 
     def add(self, record: Record) -> list[Record]:
         """Verify and take `record`, and all that waited for it; returns what is new.
 
-        An empty list means: already here, or waiting for `parent_of(record)`.
+        An empty list means: already here, or waiting for `missing_parent(record)`.
 
         Raises:
             SignatureError, CredentialError: forged, foreign or not entitled.
@@ -97,7 +119,7 @@ class RecordBook:
                 self._pending.setdefault(awaited, []).append(record)
                 self._pending_n += 1
             return []
-        self._verify(record)
+        verify(record, self)
         self._take(record)
         new = [record]
         for released in self._releases(record):
@@ -111,8 +133,8 @@ class RecordBook:
 
     def _awaited(self, record: Record) -> bytes | None:
         """What `record` waits for: a record's id, a node's key, or (orphans) a node's end."""
-        parent = self.parent_of(record)
-        if parent is not None and parent not in self.by_id and parent not in self.nodes:
+        parent = self.missing_parent(record)
+        if parent is not None:
             return parent
         if isinstance(record.content, Orphan) and not self.is_above_end(record.content.entry):
             return _END + record.content.entry.log.origin
@@ -129,37 +151,6 @@ class RecordBook:
                 return [record.id, _END + first.log.origin]
         return [record.id]
 
-    def _verify(self, record: Record) -> None:
-        content, cose = record.content, decode(record.raw, REVOCATION_BYTES_MAX)[1]
-        aad = record_aad(record.type, self.network)
-        match content:
-            case Proof(first, second):
-                check_entry(first, self.network)
-                check_entry(second, self.network)
-            case Orphan(entry):
-                if not entry.author:
-                    raise CredentialError("not_entitled", "an orphan that nobody wrote")
-                check_entry(entry, self.network)
-            case IssuerCredential():
-                if network_id(content.authority) != self.network:
-                    raise CredentialError("foreign_network", "another authority")
-                verify1(cose, content.authority, aad)
-            case NodeCredential() | StaffCredential() | Revocation():
-                issuer = self.issuers.get(content.issuer)
-                if issuer is None:
-                    raise CredentialError("not_entitled", "parent is no issuer")
-                verify1(cose, issuer.key, aad)
-            case Binding():
-                staff = self.staff.get(content.staff)
-                if staff is None:
-                    raise CredentialError("not_entitled", "parent is no staff credential")
-                verify1(verify1(cose, staff.card, aad), content.author, aad)
-            case Session():
-                parent = self.by_id[content.binding].content
-                if not isinstance(parent, Binding) or parent.staff != content.staff:
-                    raise CredentialError("not_entitled", "parent is no binding of this person")
-                verify1(cose, parent.author, aad)
-
     def _take(self, record: Record) -> None:
         self.by_id[record.id] = record
         match record.content:
@@ -173,27 +164,40 @@ class RecordBook:
                     self.nodes[node.key] = node
                     self.node_records[node.key] = record.id
             case StaffCredential() as staff:
-                self.staff[record.id] = staff
                 self._serials.add(staff.serial)
                 while self._serials_without_gap + 1 in self._serials:
                     self._serials_without_gap += 1
-                current = self.staff_by_number.get(staff.staff_id)
-                if current is None or (self.staff[current].serial, current) < (
-                    staff.serial,
-                    record.id,
-                ):
-                    self.staff_by_number[staff.staff_id] = record.id
+                self._take_staff(record.id, staff)
+            case TemporaryCredential() as card:
+                self._take_staff(record.id, _as_staff(card))
             case Binding() as binding:
                 self.bindings.setdefault(binding.staff, []).append(record.id)
-            case Revocation() as revocation:
-                lines = {line.log: line for line in revocation.lines}
-                self.revoked.setdefault(revocation.key, []).append(lines)
+            case Revocation(key=key, lines=lines):
+                self.revoked.setdefault(key, []).append({line.log: line for line in lines})
+            case StaffRevocation(staff=staff_id, lines=lines):
+                self.struck.setdefault(staff_id, []).append({line.log: line for line in lines})
+            case Ruling(staff=staff_id):
+                self.rulings.setdefault(staff_id, []).append(record.id)
+            case Suspension() as suspension:
+                self.suspensions.setdefault(suspension.node, []).append(suspension)
+            case Transit() as transit:
+                self.transit[transit.node, transit.generation] = transit.sealed
             case Proof(first):
                 end = Line(first.log, first.seq - 1, first.prev)
                 known = self.proofs.get(end.log, end)
                 self.proofs[end.log] = min(known, end, key=lambda line: line.height)
 
+    def _take_staff(self, record: bytes, person: StaffCredential) -> None:
+        self.staff[record] = person
+        current = self.staff_by_number.get(person.staff_id)
+        if current is None or (self.staff[current].serial, current) < (person.serial, record):
+            self.staff_by_number[person.staff_id] = record
+
     # Questions
+
+    def generation(self) -> int:
+        """The network's generation: the highest that an authority gave to an issuer."""
+        return max((issuer.generation for issuer in self.issuers.values()), default=0)
 
     def end_of(self, log: LogId) -> Line | None:
         """The last line that `log` can ever have, by proofs and revocations; None: no end."""
@@ -213,11 +217,12 @@ class RecordBook:
         """FORK or REVOKED."""
         return FORK if log in self.proofs else REVOKED
 
-    def has_conflict(self, staff: bytes) -> bool:
-        """Whether two first bindings claim one card: its words need a check (trust.md)."""
-        first = [self.by_id[binding].content for binding in self.bindings.get(staff, ())]
-        authors = {each.author for each in first if isinstance(each, Binding) and not each.number}
-        return len(authors) > 1
+    def staff_end(self, staff: bytes, log: LogId) -> int | None:
+        """Seq up to which a revoked credential's words in `log` count; None: not revoked."""
+        ends = self.struck.get(staff)
+        if ends is None:
+            return None
+        return min(lines[log].height if log in lines else 0 for lines in ends)
 
     def roster_serial(self) -> int:
         """Highest staff serial held; a message carries it so that its roster is frozen."""
@@ -231,7 +236,7 @@ class RecordBook:
         """Everybody of the roster up to `serial`, newest credential of each person."""
         newest: dict[str, tuple[int, bytes]] = {}
         for record, person in self.staff.items():
-            if person.serial <= serial:
+            if 0 < person.serial <= serial:
                 known = newest.get(person.staff_id, (0, b""))
                 newest[person.staff_id] = max(known, (person.serial, record))
         return [self.staff[record] for _, record in newest.values()]
@@ -247,12 +252,18 @@ class RecordBook:
         Parents first, so that a receiver can take them in this order.
         """
         chain: list[bytes] = []
-        step = session
-        while step is not None and (record := self.by_id.get(step)) is not None:
-            chain.append(step)
-            step = self.parent_of(record)
-        credential = self.node_records.get(origin)
-        if credential is not None:
-            chain.append(credential)
-            chain.append(self.nodes[origin].issuer)
+        steps = [step for step in (session, self.node_records.get(origin)) if step is not None]
+        for step in steps:
+            record = self.by_id.get(step)
+            if record is not None:
+                chain.append(step)
+                steps += self.parents_of(record)
         return list(dict.fromkeys(reversed(chain)))
+
+
+def _as_staff(card: TemporaryCredential) -> StaffCredential:
+    """A temporary card as the roster sees it: in no count of members."""
+    return StaffCredential(
+        card.by, card.card, card.staff_id, card.name, card.kana, card.ward, card.unit,
+        [ROLE_TEMPORARY], 0, 0,
+    )  # fmt: skip

@@ -65,7 +65,8 @@ class Fetching:
         for record, (_, interval) in self.missing.items():
             self.missing[record] = (now.mono_ms + MISSING_MS, min(interval, MISSING_MS))
         ids = list(self.missing)[:RECORD_IDS_MAX]
-        yield from self._following.want(link, [], ids, [], now, True)
+        if ids or link.lossy or self._state.is_archive(link.peer):  # whose HAVE answers a WANT
+            yield from self._following.want(link, [], ids, [], now, True)
 
     def ask_again(self, now: Now) -> Iterator[Effect]:
         """Missing records are asked of a few links after the others, at growing intervals."""

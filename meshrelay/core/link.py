@@ -17,7 +17,8 @@ from meshrelay.core.frames import BATCH_BYTES_MAX, NONCE_BYTES, PUSH_NOTHING, PU
 GRANT_MS = 250
 GRANT_BYTES_MIN = 8 * 1024
 GRANT_BYTES_MAX = 1024 * 1024
-# The first one of a link: after an outage the first thing to arrive should be small.
+# The first one of a link: after an outage the first thing to arrive should be small. Both
+# sides know it, so that a link that loses nothing opens without a WANT.
 GRANT_BYTES_FIRST = 2 * 1024
 # How long one announcer may take to move a log before another is asked.
 LEASE_MS = 10_000
@@ -110,7 +111,7 @@ class LinkState:
         self.background: dict[bytes, None] = {}
         self.buckets: dict[int, None] = {}
         self._ready: tuple[dict[LogId, None], ...] = tuple({} for _ in LANES)
-        self.window = 0
+        self.window = 0 if lossy else GRANT_BYTES_FIRST
         self.under_way = 0
         self.reading = False
         self.repeat_ms = now_ms + SILENT_MS if lossy else None

@@ -3,12 +3,14 @@
 Each record is [type, bytes]; its id is BLAKE2b-256 of the whole. The chain of trust:
 authority -> issuer -> node and staff credentials -> (card and author key) binding ->
 (author key) session. A revocation and a fork proof end logs; an orphan keeps what a
-person wrote above an end. Their set is `book.RecordBook`. There are no dates: a Pi's
-clock may say 1970.
+person wrote above an end. A registrar's word (suspension, ruling, temporary card) is
+signed by their session. Their set is `book.RecordBook`. There are no dates: a Pi's clock
+may say 1970.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from meshrelay.core.codec import decode, encode, is_bytes, is_text, is_uint
@@ -40,27 +42,46 @@ NAME_CHARS_MAX = 60
 ROLES_MAX = 8
 
 ISSUER, NODE, STAFF, BINDING, SESSION, REVOCATION, PROOF, ORPHAN = range(1, 9)
+SUCCESSOR, STAFF_REVOCATION, SUSPENSION, RULING, TEMPORARY, TRANSIT = range(9, 15)
 _NAMES = {ISSUER: "issuer", NODE: "node", STAFF: "staff", BINDING: "binding", SESSION: "session",
-          REVOCATION: "revocation", PROOF: "proof", ORPHAN: "orphan"}  # fmt: skip
+          REVOCATION: "revocation", PROOF: "proof", ORPHAN: "orphan", SUCCESSOR: "successor",
+          STAFF_REVOCATION: "staff_revocation", SUSPENSION: "suspension", RULING: "ruling",
+          TEMPORARY: "temporary", TRANSIT: "transit"}  # fmt: skip
 # Lane in which a record travels; None: in no digest, fetched by need.
-RECORD_LANE = {ISSUER: 0, NODE: 0, STAFF: 3, BINDING: 3, SESSION: None,
-               REVOCATION: 0, PROOF: 0, ORPHAN: 3}  # fmt: skip
-_BYTES_MAX = {REVOCATION: REVOCATION_BYTES_MAX, PROOF: PROOF_BYTES_MAX,
-              ORPHAN: ENTRY_BYTES_MAX + 16}  # fmt: skip
+RECORD_LANE = {ISSUER: 0, NODE: 0, STAFF: 3, BINDING: 3, SESSION: None, REVOCATION: 0, PROOF: 0,
+               ORPHAN: 3, SUCCESSOR: 0, STAFF_REVOCATION: 0, SUSPENSION: 0, RULING: 3,
+               TEMPORARY: 3, TRANSIT: 0}  # fmt: skip
+_BYTES_MAX = {REVOCATION: REVOCATION_BYTES_MAX, STAFF_REVOCATION: REVOCATION_BYTES_MAX,
+              PROOF: PROOF_BYTES_MAX, ORPHAN: ENTRY_BYTES_MAX + 16}  # fmt: skip
 
 # Why entries above an end have no effect.
 FORK, REVOKED = "fork", "revoked"
+# Why what a person signed has none: it stands above where their credential was revoked.
+STAFF_REVOKED = "staff_revoked"
 
 _NUMBERS = {"serial", "generation", "number", "argon2_version", "memory_kib", "passes"}
 _TEXTS = {"network_name", "ward", "ward_name", "ward_name_en", "name", "staff_id", "kana", "unit"}
-
+_BOOLS = {"drill", "lifted"}
 
 ROLE_ARCHIVE = "archive"
 ROLE_HQ = "hq"
+ROLE_INSTRUCTOR = "instructor"
+ROLE_REGISTRAR = "registrar"
+ROLE_TEMPORARY = "temporary"
+# Their cards are bound when they are issued, in person: nobody else can use them first.
+ROLES_BOUND = frozenset({ROLE_HQ, ROLE_INSTRUCTOR, ROLE_REGISTRAR})
+# A ruling that names no binding: the person chooses a new PIN.
+NO_BINDING = bytes(ID_BYTES)
+# A 32-byte key in a sealed box (X25519 and XSalsa20-Poly1305, libsodium crypto_box_seal).
+SEALED_BYTES = KEY_BYTES + 48
 
 
 class IssuerCredential(NamedTuple):
-    """The authority's word: this issuer speaks for this network."""
+    """The authority's word: this issuer speaks for this network.
+
+    `by`: empty for the network's first authority, else the successor record of this one.
+    The highest generation of any issuer credential is the network's.
+    """
 
     authority: bytes
     key: bytes
@@ -68,6 +89,7 @@ class IssuerCredential(NamedTuple):
     generation: int
     network_name: str
     drill: bool
+    by: bytes = b""
 
 
 class NodeCredential(NamedTuple):
@@ -87,7 +109,10 @@ class NodeCredential(NamedTuple):
 
 
 class StaffCredential(NamedTuple):
-    """An issuer's word: who holds this card. `serial` counts 1, 2, 3 over the whole roster."""
+    """An issuer's word: who holds this card; with role hq, the word of the issuer's authority.
+
+    `serial` counts 1, 2, 3 over the whole roster; 0 is a temporary card's.
+    """
 
     issuer: bytes
     card: bytes
@@ -104,7 +129,10 @@ class StaffCredential(NamedTuple):
 class Binding(NamedTuple):
     """Card and author key's word: this author key (card code and PIN) is the person's.
 
-    No time and no nonce: the same PIN gives the same bytes in every ward.
+    No time and no nonce: the same PIN gives the same bytes in every ward. Who signed beside
+    the author key: the card, at its first use (`by` empty) or after a ruling (a forgotten
+    PIN); the binding before this one, with its author key (a changed PIN); an issuer, for
+    role hq its authority (a card bound when it was issued).
     """
 
     staff: bytes
@@ -114,6 +142,7 @@ class Binding(NamedTuple):
     memory_kib: int
     passes: int
     number: int
+    by: bytes = b""
 
 
 class Session(NamedTuple):
@@ -150,10 +179,83 @@ class Orphan(NamedTuple):
     entry: Entry
 
 
+class Successor(NamedTuple):
+    """An authority's word: this key may sign what I may. The network keeps its id.
+
+    `by`: empty for the network's first authority, else the successor record of this one.
+    """
+
+    authority: bytes
+    key: bytes
+    by: bytes = b""
+
+
+class StaffRevocation(NamedTuple):
+    """An issuer's word (for role hq its authority's): what this credential's holder signed
+    counts up to these lines; in logs not named, not at all."""
+
+    issuer: bytes
+    staff: bytes
+    lines: list[Line]
+
+
+class Suspension(NamedTuple):
+    """A registrar's or an issuer's word: no links with this node, and hide it, until lifted.
+
+    `by`: their session or the issuer credential. `number` counts the rounds of one node.
+    """
+
+    by: bytes
+    node: bytes
+    number: int
+    lifted: bool
+
+
+class Ruling(NamedTuple):
+    """A registrar's or an issuer's word: of a person's bindings this one counts, and those
+    made from it. NO_BINDING: none of them; the card may be bound anew, by this ruling.
+
+    `number` counts the rulings on one person; the highest is in force.
+    """
+
+    by: bytes
+    staff: bytes
+    binding: bytes
+    number: int
+
+
+class TemporaryCredential(NamedTuple):
+    """A registrar's word: who holds this temporary card (臨時) of the registrar's ward."""
+
+    by: bytes
+    card: bytes
+    staff_id: str
+    name: str
+    kana: str
+    ward: str
+    unit: str
+    number: int
+
+
+class Transit(NamedTuple):
+    """An issuer's word: the transit key of a generation, in a box that this node can open."""
+
+    issuer: bytes
+    node: bytes
+    generation: int
+    sealed: bytes
+
+
 Content = (
     IssuerCredential | NodeCredential | StaffCredential | Binding | Session | Revocation | Proof
-    | Orphan
+    | Orphan | Successor | StaffRevocation | Suspension | Ruling | TemporaryCredential | Transit
 )  # fmt: skip
+# Records whose payload is the array of their fields.
+_SHAPES: dict[int, Any] = {
+    ISSUER: IssuerCredential, NODE: NodeCredential, STAFF: StaffCredential, BINDING: Binding,
+    SESSION: Session, SUCCESSOR: Successor, SUSPENSION: Suspension, RULING: Ruling,
+    TEMPORARY: TemporaryCredential, TRANSIT: Transit,
+}  # fmt: skip
 
 
 class Record(NamedTuple):
@@ -175,16 +277,24 @@ def record_aad(kind: int, network: bytes) -> bytes:
 
 
 def _make(kind: int, network: bytes, content: Content, *signers: Signer) -> Record:
-    signed = encode(list(content))
+    fields = list(content)
+    if fields[-1] == b"":  # what later versions appended and this record does not use
+        fields.pop()
+    signed = encode(fields)
     for signer in signers:
         signed = signer.sign1(signed, record_aad(kind, network))
     raw = encode([kind, signed])
     return Record(raw, hash32(raw), kind, content)
 
 
-def make_issuer(authority: Signer, content: IssuerCredential) -> Record:
-    """Signed by the authority, offline."""
-    return _make(ISSUER, network_id(authority.public), content, authority)
+def make_issuer(authority: Signer, network: bytes, content: IssuerCredential) -> Record:
+    """Signed by the authority that `content.authority` names, offline."""
+    return _make(ISSUER, network, content, authority)
+
+
+def make_successor(authority: Signer, network: bytes, content: Successor) -> Record:
+    """Signed by the authority that `content.authority` names, offline."""
+    return _make(SUCCESSOR, network, content, authority)
 
 
 def make_node(issuer: Signer, network: bytes, content: NodeCredential) -> Record:
@@ -193,13 +303,18 @@ def make_node(issuer: Signer, network: bytes, content: NodeCredential) -> Record
 
 
 def make_staff(issuer: Signer, network: bytes, content: StaffCredential) -> Record:
-    """Signed by the issuer that `content.issuer` names."""
+    """Signed by the issuer that `content.issuer` names; with role hq, by its authority."""
     return _make(STAFF, network, content, issuer)
 
 
-def make_binding(card: Signer, author: Signer, network: bytes, content: Binding) -> Record:
-    """Signed by the author key, then by the card key around it."""
-    return _make(BINDING, network, content, author, card)
+def make_temporary(session: Signer, network: bytes, content: TemporaryCredential) -> Record:
+    """Signed by a registrar's session key."""
+    return _make(TEMPORARY, network, content, session)
+
+
+def make_binding(outer: Signer, author: Signer, network: bytes, content: Binding) -> Record:
+    """Signed by the author key, then around it by the card or what `content.by` names."""
+    return _make(BINDING, network, content, author, outer)
 
 
 def make_session(author: Signer, network: bytes, content: Session) -> Record:
@@ -207,12 +322,39 @@ def make_session(author: Signer, network: bytes, content: Session) -> Record:
     return _make(SESSION, network, content, author)
 
 
+def make_suspension(signer: Signer, network: bytes, content: Suspension) -> Record:
+    """Signed by the session or issuer key that `content.by` names."""
+    return _make(SUSPENSION, network, content, signer)
+
+
+def make_ruling(signer: Signer, network: bytes, content: Ruling) -> Record:
+    """Signed by the session or issuer key that `content.by` names."""
+    return _make(RULING, network, content, signer)
+
+
+def make_transit(issuer: Signer, network: bytes, content: Transit) -> Record:
+    """Signed by the issuer that `content.issuer` names."""
+    return _make(TRANSIT, network, content, issuer)
+
+
 def make_revocation(issuer: Signer, network: bytes, content: Revocation) -> Record:
     """Signed by the issuer that `content.issuer` names."""
     rows = [[line.log.incarnation, line.log.lane, line.height, line.head] for line in content.lines]
-    payload = encode([content.issuer, content.key, rows])
-    raw = encode([REVOCATION, issuer.sign1(payload, record_aad(REVOCATION, network))])
-    return Record(raw, hash32(raw), REVOCATION, content)
+    return _make_ends(REVOCATION, issuer, network, content, [content.issuer, content.key, rows])
+
+
+def make_staff_revocation(issuer: Signer, network: bytes, content: StaffRevocation) -> Record:
+    """Signed by the issuer that `content.issuer` names; of an hq credential, by its authority."""
+    rows = [[*line.log, line.height, line.head] for line in content.lines]
+    fields = [content.issuer, content.staff, rows]
+    return _make_ends(STAFF_REVOCATION, issuer, network, content, fields)
+
+
+def _make_ends(
+    kind: int, issuer: Signer, network: bytes, content: Content, fields: list[Any]
+) -> Record:
+    raw = encode([kind, issuer.sign1(encode(fields), record_aad(kind, network))])
+    return Record(raw, hash32(raw), kind, content)
 
 
 def make_proof(one: Entry, other: Entry) -> Record:
@@ -226,6 +368,14 @@ def make_orphan(entry: Entry) -> Record:
     """The record that keeps `entry` outside its log."""
     raw = encode([ORPHAN, entry.raw])
     return Record(raw, hash32(raw), ORPHAN, Orphan(entry))
+
+
+def network_of(records: Iterable[Record]) -> bytes | None:
+    """The network id that records say of themselves, unverified: its first authority's."""
+    for record in records:
+        if isinstance(record.content, IssuerCredential | Successor) and not record.content.by:
+            return network_id(record.content.authority)
+    return None
 
 
 def read_record(raw: bytes) -> Record:
@@ -254,7 +404,11 @@ def _read_content(kind: int, signed: bytes) -> Content:
     if kind == BINDING:
         payload = payload_of(payload)
     fields = decode(payload, REVOCATION_BYTES_MAX)
-    return _read_revocation(fields) if kind == REVOCATION else _content(kind, fields)
+    if kind == REVOCATION:
+        return _read_revocation(fields)
+    if kind == STAFF_REVOCATION:
+        return _read_staff_revocation(fields)
+    return _content(kind, fields)
 
 
 def _read_proof(raws: Any) -> Proof:
@@ -268,34 +422,51 @@ def _read_proof(raws: Any) -> Proof:
 
 
 def _read_revocation(fields: Any) -> Revocation:
-    if (
-        type(fields) is not list
-        or len(fields) < 3
-        or not (is_bytes(fields[0], ID_BYTES) and is_bytes(fields[1], KEY_BYTES))
-        or type(fields[2]) is not list
-    ):
+    if type(fields) is not list or len(fields) < 3 or not is_bytes(fields[1], KEY_BYTES):
         raise FrameError("malformed", "revocation record")
-    lines = []
-    for row in fields[2]:
-        if not (
-            type(row) is list
-            and len(row) == 4
-            and is_bytes(row[0], INCARNATION_BYTES)
-            and is_uint(row[1], 4)
-            and is_uint(row[2])
-            and is_bytes(row[3], ID_BYTES)
-        ):
-            raise FrameError("malformed", "revocation record, line")
-        lines.append(Line(LogId(fields[1], row[0], row[1]), row[2], row[3]))
+    rows = fields[2] if type(fields[2]) is list else [None]
+    lines = _read_lines([[fields[1], *row] if type(row) is list else row for row in rows])
+    if not is_bytes(fields[0], ID_BYTES):
+        raise FrameError("malformed", "revocation record")
     return Revocation(fields[0], fields[1], lines)
 
 
+def _read_staff_revocation(fields: Any) -> StaffRevocation:
+    if (
+        type(fields) is not list
+        or len(fields) < 3
+        or not all(is_bytes(field, ID_BYTES) for field in fields[:2])
+        or type(fields[2]) is not list
+    ):
+        raise FrameError("malformed", "staff_revocation record")
+    return StaffRevocation(fields[0], fields[1], _read_lines(fields[2]))
+
+
+def _read_lines(rows: list[Any]) -> list[Line]:
+    lines = []
+    for row in rows:
+        if not (
+            type(row) is list
+            and len(row) == 5
+            and is_bytes(row[0], KEY_BYTES)
+            and is_bytes(row[1], INCARNATION_BYTES)
+            and is_uint(row[2], 4)
+            and is_uint(row[3])
+            and is_bytes(row[4], ID_BYTES)
+        ):
+            raise FrameError("malformed", "revocation record, line")
+        lines.append(Line(LogId(row[0], row[1], row[2]), row[3], row[4]))
+    return lines
+
+
 def _content(kind: int, fields: Any) -> Content:
-    shape = (IssuerCredential, NodeCredential, StaffCredential, Binding, Session)[kind - 1]
-    if type(fields) is not list or len(fields) < len(shape._fields):
+    shape = _SHAPES[kind]
+    most = len(shape._fields)
+    least = most - len(shape._field_defaults)
+    if type(fields) is not list or len(fields) < least:
         raise FrameError("malformed", f"{_NAMES[kind]} record")
-    fields = fields[: len(shape._fields)]  # later versions only append
-    for name, value in zip(shape._fields, fields, strict=True):
+    fields = fields[:most]  # later versions only append
+    for name, value in zip(shape._fields, fields, strict=False):
         if name in _NUMBERS:
             good = is_uint(value, 1 << 32)
         elif name == "roles":
@@ -304,12 +475,13 @@ def _content(kind: int, fields: Any) -> Content:
                 and len(value) <= ROLES_MAX
                 and all(is_text(role, 16) for role in value)
             )
-        elif name == "drill":
+        elif name in _BOOLS:
             good = type(value) is bool
         elif name in _TEXTS:
             good = is_text(value, NAME_CHARS_MAX)
         else:
-            good = is_bytes(value, KEY_BYTES)
+            good = is_bytes(value, SEALED_BYTES if name == "sealed" else KEY_BYTES)
         if not good:
             raise FrameError("malformed", f"{_NAMES[kind]} record, {name}")
-    return shape(*fields)
+    content: Content = shape(*fields)
+    return content

@@ -329,8 +329,8 @@ class Machine:
                     link.asking.discard(record.id)
                 added = self.book.add(record)
                 new += added
-                parent = self.book.parent_of(record)
-                if not added and parent is not None and not self._is_here(parent):
+                parent = self.book.missing_parent(record)
+                if not added and parent is not None:
                     yield from self.fetching.need([parent], link, now)
         finally:  # what the book took before a bad one must reach the disk
             if new:
@@ -339,9 +339,6 @@ class Machine:
                 yield from self._need_sessions(commit.orphans, link, now)
         if link is not None:
             yield from self.fetching.fill(link, now)
-
-    def _is_here(self, record_or_node: bytes) -> bool:
-        return record_or_node in self.book or record_or_node in self.book.nodes
 
     def _commit_records(self, new: list[Record], tag: int | None, link: LinkState | None) -> Commit:
         """Write records that the book took; orphans among them are shown as well."""

@@ -53,10 +53,23 @@ def fold(rows: Rows, item: Item) -> None:
     part, person = item.part, item.person
     if part is None or person is None or item.state == WAITING:
         return
+    words = {
+        "created": part.created_ms,
+        "created_quality": part.quality,
+        "room": part.audience,
+        "roster": part.roster,
+        "session": part.session.hex(),
+        "text": _text(part.body) or part.summary,
+    }
+    keep(rows, item, person.staff_id, part.message_id, words)
+
+
+def keep(rows: Rows, item: Item, author: str, message_id: bytes, words: Row) -> None:
+    """Note one copy of a message in its row; `words` is what its author or its node said."""
     entry = item.entry
     entry_id = entry.id.hex()
-    key = f"{person.staff_id}/{part.message_id.hex()}"
-    row = rows.get(NAME, key) or {"author": person.staff_id, "id": part.message_id.hex()}
+    key = f"{author}/{message_id.hex()}"
+    row = rows.get(NAME, key) or {"author": author, "id": message_id.hex()}
     copies = row.setdefault("copies", {})
     here = place(entry.log, entry.seq)
     if item.ended:
@@ -64,22 +77,17 @@ def fold(rows: Rows, item: Item) -> None:
             del copies[here]
     elif entry_id in copies:
         return  # an end came first
-    copies[entry_id if item.ended else here] = {
+    copies[entry_id if item.ended else here] = words | {
         "place": here,
         "ended": item.ended,
         "hlc": entry.hlc,
         "entry": entry_id,
         "quality": entry.quality,
         "origin": entry.log.origin.hex(),
-        "created": part.created_ms,
-        "created_quality": part.quality,
         "lifetime_s": entry.lifetime_s,
         "arrived": item.arrived_ms,
         "age": item.age,
         "seen_ms": item.seen_ms,
-        "room": part.audience,
-        "roster": part.roster,
-        "text": _text(part.body) or part.summary,
         "refused": "" if item.state == EFFECTIVE else item.reason,
     }
     copy = shown(row)

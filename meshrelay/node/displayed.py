@@ -9,10 +9,9 @@ from meshrelay.desk import receipts
 from meshrelay.node.driver import Driver
 from meshrelay.node.folding import KINDS
 from meshrelay.node.office import Seat
-from meshrelay.node.posting import closed_seat
 from meshrelay.node.reading import Reading
 from meshrelay.node.rooms import Rooms
-from meshrelay.node.seats import OpenSeat
+from meshrelay.node.seats import open_seat
 
 FLUSH_S = 1.0
 
@@ -28,9 +27,7 @@ class Displayed:
 
     def mark_read(self, seat: Seat, items: list[tuple[str, str]]) -> None:
         """See Office.mark_read."""
-        if not isinstance(seat, OpenSeat) or not seat.open:
-            raise closed_seat()
-        person = seat.person
+        person = open_seat(seat).person
         for author, message_id in items:
             found = self._reading.find(author, message_id)
             if found is None or author == person.staff_id:

@@ -25,6 +25,8 @@ from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine, restore_records, restore_vector
 from meshrelay.desk import talk
 from meshrelay.errors import ConfigError, RemoteProtocolError, StoreError
+from meshrelay.node.card_desk import CardDesk
+from meshrelay.node.cards import Cards
 from meshrelay.node.clock import Clock, Hardware
 from meshrelay.node.config import Config, address
 from meshrelay.node.displayed import Displayed
@@ -32,7 +34,7 @@ from meshrelay.node.doorman import NodeDoorman
 from meshrelay.node.driver import Driver
 from meshrelay.node.folding import RULES, Folder
 from meshrelay.node.health import VERSION, Health, troubles
-from meshrelay.node.identity import Keys, random_bytes
+from meshrelay.node.identity import Keys, fits_lock, random_bytes
 from meshrelay.node.office import (
     Changes,
     LinkWord,
@@ -50,7 +52,7 @@ from meshrelay.node.office import (
 from meshrelay.node.posting import Posting
 from meshrelay.node.reading import Reading
 from meshrelay.node.rooms import Rooms
-from meshrelay.node.seats import OpenSeat, Turnstile
+from meshrelay.node.seats import OpenSeat, Turnstile, bad_seal, open_seat
 from meshrelay.node.witness import Witness
 from meshrelay.store.log import LogStore
 from meshrelay.store.reader import LogReader
@@ -85,6 +87,7 @@ class Node:
         self._witness = Witness(Path(config.witness.dir), keys.network, keys.signer.public)
         book = restore_records([raw for _, _, raw, _ in loaded.records], keys.network)
         self._me = keys.signer.public
+        self._box = keys.box
         self._incarnations = loaded.incarnations
         began = self._begin_incarnation(loaded.change, book)
         self._enrolment = keys.records
@@ -184,6 +187,7 @@ class Node:
             self.machine, self._reader, self._head_hlc, self._directory, self.now_ms,
             self._clock.quality,
         )  # fmt: skip
+        self.cards: CardDesk = Cards(self._driver, self._turnstile, self._health)
         self._driver.start()
         await self._unless_failed(self._driver.submit([], self._enrolment))
         if self.failed.done():
@@ -411,9 +415,25 @@ class Node:
     ) -> Seat:
         opened, person = await self._turnstile.open(staff_id, card_code, pin, pin_again)
         await self._driver.submit([], opened.records)
-        seat = OpenSeat(person, opened.session, opened.signer)
+        seat = OpenSeat(person, opened)
         self._seats.add(seat)
         return seat
+
+    @property
+    def seal_key(self) -> bytes:
+        return self._box.public
+
+    def unseal(self, page_key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+        opened = self._box.open(page_key, nonce, sealed)
+        if opened is None:
+            raise bad_seal()
+        return opened
+
+    async def reopen(self, seat: Seat, pin: str) -> None:
+        taken = open_seat(seat)
+        await self._turnstile.derive(
+            taken.person.staff_id, lambda: True if fits_lock(taken.lock, pin) else None
+        )
 
     def log_out(self, seat: Seat) -> None:
         if isinstance(seat, OpenSeat):
@@ -430,6 +450,11 @@ class Node:
         created_ms: int | None,
     ) -> Posted:
         return await self._posting.post(seat, kind, room, body, message_id, created_ms)
+
+    async def post_note(
+        self, seat: Seat, room: str, text: str, source: str, source_name: str, message_id: str
+    ) -> Posted:
+        return await self._posting.post_note(seat, room, text, source, source_name, message_id)
 
     def mark_read(self, seat: Seat, items: list[tuple[str, str]]) -> None:
         self._displayed.mark_read(seat, items)

@@ -8,9 +8,12 @@ All values are plain data (msgspec structs, times in integer milliseconds since
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from meshrelay.node.card_desk import CardDesk
 
 
 class Person(Struct, frozen=True):
@@ -69,7 +72,11 @@ class Message(Struct, frozen=True):
     `trouble` is a reason code when the message is 要確認, else None.
     `body` is what the kind's fold kept; for talk {"text": str}. `expiry`: `valid`,
     `expired` (期限切れ), or `unsure` (要確認: neither clocks nor an unbroken age can say).
-    A trouble of `fork` or `revoked` says that an end of its log lies below the message.
+    A trouble of `fork` or `revoked` says that an end of its log lies below the message,
+    `staff_revoked` (失効後) that its author's credential was revoked below it,
+    `binding_conflict` that the author's card is claimed twice.
+    `unsigned`: of a 署名なし note where it came from ("walk_in", "paper", "phone"), else "";
+    `taken_by` then names who took it down (受付者), and `author` is the receiving node.
     """
 
     author: str
@@ -94,6 +101,8 @@ class Message(Struct, frozen=True):
     sort: str  # opaque; ascending is the room's order
     changed: int
     expiry: str = "valid"
+    unsigned: str = ""
+    taken_by: str = ""
 
 
 class RoomView(Struct, frozen=True):
@@ -250,8 +259,29 @@ class Office(Protocol):
             RefusedError: codes `unknown_card`, `wrong_pin`, `wait` (too many tries, the
                 sentence names the seconds), `choose_pin` (first use of this card: call
                 again with `pin_again` equal to `pin`), `pin_mismatch`, `pin_too_short`,
-                `pin_too_simple`.
+                `pin_too_simple`, `not_bound` (a card with special rights that was not bound
+                when it was issued), `card_revoked`.
         """
+
+    @property
+    def seal_key(self) -> bytes:
+        """The node's X25519 public key (32 bytes), to which a log-in page seals what it sends."""
+
+    def unseal(self, page_key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+        """Open a NaCl crypto_box that a page made for `seal_key`.
+
+        Raises RefusedError `bad_seal` (400).
+        """
+
+    async def reopen(self, seat: Seat, pin: str) -> None:
+        """Check the PIN of a locked screen; no Argon2id of the card is needed.
+
+        Raises RefusedError `wrong_pin`, `wait` or `seat_closed`.
+        """
+
+    @property
+    def cards(self) -> CardDesk:
+        """PINs, temporary cards, suspended nodes."""
 
     def log_out(self, seat: Seat) -> None: ...
 
@@ -272,6 +302,15 @@ class Office(Protocol):
             RefusedError: `id_taken` (409: same id, other content), `bad_id`, `no_room`
                 (404), `not_member` (403), `empty`, `too_long`, `unknown_kind`,
                 `seat_closed` (401), `disk` (503).
+        """
+
+    async def post_note(
+        self, seat: Seat, room: str, text: str, source: str, source_name: str, message_id: str
+    ) -> Posted:
+        """A note without an author's signature (署名なし), taken down by `seat.person` (受付者).
+
+        `source`: "walk_in" (窓口), "paper" (紙), "phone" (電話); `source_name`: whose words they
+        are, may be empty. It never carries an order. Raises as `post`.
         """
 
     def mark_read(self, seat: Seat, items: list[tuple[str, str]]) -> None:

@@ -11,9 +11,10 @@ import msgspec
 
 from meshrelay.core.codec import encode
 from meshrelay.core.entry import TEXT_CHARS_MAX, AuthorPart, Draft, Entry, sign_author_part
+from meshrelay.core.records import NAME_CHARS_MAX
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
-from meshrelay.desk import talk
+from meshrelay.desk import note, talk
 from meshrelay.errors import RefusedError
 from meshrelay.node.clock import Clock
 from meshrelay.node.driver import Driver
@@ -21,7 +22,7 @@ from meshrelay.node.folding import KINDS
 from meshrelay.node.office import Posted, Seat
 from meshrelay.node.reading import Reading
 from meshrelay.node.rooms import Rooms
-from meshrelay.node.seats import OpenSeat
+from meshrelay.node.seats import OpenSeat, card_revoked, open_seat
 from meshrelay.store.log import LogStore
 from meshrelay.store.reader import LogReader
 
@@ -30,6 +31,7 @@ SHOWN_TRIES_MAX = 10
 SHOWN_TRY_S = 0.1
 
 Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
+Key = tuple[str, bytes]  # author (of a note the node), message id
 
 
 class Posting:
@@ -47,7 +49,7 @@ class Posting:
         self._rooms = rooms
         self._reading = reading
         self._subscribe = subscribe
-        self._under_way: dict[tuple[str, bytes], asyncio.Task[Posted]] = {}
+        self._under_way: dict[Key, asyncio.Task[Posted]] = {}
 
     async def post(
         self,
@@ -59,13 +61,54 @@ class Posting:
         created_ms: int | None,
     ) -> Posted:
         """See Office.post."""
-        if not isinstance(seat, OpenSeat) or not seat.open:
-            raise closed_seat()
+        taken = open_seat(seat)
         message = read_message_id(message_id)
         encoded = refuse_body(kind, body)
-        self._rooms.check(seat.person, room)
+        self._rooms.check(taken.person, room)
         content = hash32(encode([kind, room, encoded]))
-        key = (seat.person.staff_id, message)
+        key = (taken.person.staff_id, message)
+        rule, machine = KINDS[kind], self._machine
+
+        def draft() -> Draft:
+            now_ms = self._clock.now_ms()
+            # A page's clock is nobody's: it may only say how long its text waited in the outbox.
+            created = min(created_ms, now_ms) if created_ms else now_ms
+            part = AuthorPart(
+                message, taken.session.id, created, self._clock.quality(),
+                machine.book.roster_serial(), room, "", encoded,
+            )  # fmt: skip
+            author = sign_author_part(
+                taken.signer, machine.book.network, machine.me, rule.lane, rule.lifetime_s, kind,
+                part,
+            )  # fmt: skip
+            return Draft(rule.lane, kind, rule.lifetime_s, author, b"")
+
+        return await self._once(taken, key, content, room, draft)
+
+    async def post_note(
+        self, seat: Seat, room: str, text: str, source: str, source_name: str, message_id: str
+    ) -> Posted:
+        """See Office.post_note."""
+        taken = open_seat(seat)
+        message = read_message_id(message_id)
+        refuse_body(talk.NAME, {"text": text})
+        refuse_source(source, source_name)
+        self._rooms.check(taken.person, room)
+        words = (text, source, source_name.strip())
+        content = hash32(encode([note.NAME, room, *words]))
+        serial = self._machine.book.roster_serial()
+        body = note.encode_body(
+            note.Note(message, room, *words, taken.person.staff_id, serial)
+        )  # fmt: skip
+        kind = KINDS[note.NAME]
+        draft = Draft(kind.lane, kind.name, kind.lifetime_s, b"", body)
+        key = (self._machine.me.hex(), message)
+        return await self._once(taken, key, content, room, lambda: draft)
+
+    async def _once(
+        self, seat: OpenSeat, key: Key, content: bytes, room: str, draft: Callable[[], Draft]
+    ) -> Posted:
+        """Store what `draft` makes, or give the answer that this id had before."""
         while key in self._under_way:  # a commit under way goes on, whoever waits for it
             await asyncio.wait([self._under_way[key]])
         kept = self._reader.answer(*key)
@@ -75,36 +118,16 @@ class Posting:
             return msgspec.json.decode(kept[1], type=Posted)
         if self._machine.me in self._machine.book.revoked:
             raise revoked_node()
+        if seat.staff in self._machine.book.struck:
+            raise card_revoked()
         storing = asyncio.get_running_loop().create_task(
-            self._store_message(seat, kind, room, encoded, key, content, created_ms)
+            self._store_message(key, content, room, draft())
         )
         self._under_way[key] = storing
         storing.add_done_callback(lambda _: self._under_way.pop(key))
         return await asyncio.shield(storing)
 
-    async def _store_message(
-        self,
-        seat: OpenSeat,
-        kind: str,
-        room: str,
-        body: bytes,
-        key: tuple[str, bytes],
-        content: bytes,
-        created_ms: int | None,
-    ) -> Posted:
-        rule = KINDS[kind]
-        machine = self._machine
-        now_ms = self._clock.now_ms()
-        # A page's clock is nobody's: it may only say how long its text waited in the outbox.
-        created = min(created_ms, now_ms) if created_ms else now_ms
-        part = AuthorPart(
-            key[1], seat.session.id, created, self._clock.quality(),
-            machine.book.roster_serial(), room, "", body,
-        )  # fmt: skip
-        author = sign_author_part(
-            seat.signer, machine.book.network, machine.me, rule.lane, rule.lifetime_s, kind, part
-        )
-        draft = Draft(rule.lane, kind, rule.lifetime_s, author, b"")
+    async def _store_message(self, key: Key, content: bytes, room: str, draft: Draft) -> Posted:
         answer: list[Posted] = []
 
         def beside(entry: Entry, at_ms: int) -> None:
@@ -116,7 +139,7 @@ class Posting:
         await self._until_shown(key)
         return answer[0]
 
-    async def _until_shown(self, key: tuple[str, bytes]) -> None:
+    async def _until_shown(self, key: Key) -> None:
         """The commit is what counts; but whoever reloads the room should see the message."""
         author, message = key
         for _ in range(SHOWN_TRIES_MAX):
@@ -198,6 +221,20 @@ def refuse_body(kind: str, body: dict[str, Any]) -> bytes:
         ) from None
 
 
+def refuse_source(source: str, source_name: str) -> None:
+    """Refuse a note that does not say where its words come from. Raises `bad_source`."""
+    if source in note.SOURCES and source_name.isprintable() and len(source_name) <= NAME_CHARS_MAX:
+        return
+    raise RefusedError(
+        "bad_source",
+        "どこからの内容か(窓口・紙・電話)と、名前を確かめてください。",
+        "Say where the words come from (walk_in, paper, phone), and check the name.",
+        f"名前は{NAME_CHARS_MAX}文字までです。",
+        f"A name has at most {NAME_CHARS_MAX} characters.",
+        400,
+    )
+
+
 def taken_id() -> RefusedError:
     """The same message id came with other content."""
     return RefusedError(
@@ -207,18 +244,6 @@ def taken_id() -> RefusedError:
         "内容を確かめ、新しいメッセージとして送ってください。",
         "Check the text and send it as a new message.",
         409,
-    )
-
-
-def closed_seat() -> RefusedError:
-    """The person is not logged in here any more."""
-    return RefusedError(
-        "seat_closed",
-        "ログインが終わっています。",
-        "You are logged out.",
-        "もう一度ログインしてください。書いたものは残っています。",
-        "Log in again. What you wrote is kept.",
-        401,
     )
 
 

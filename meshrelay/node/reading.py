@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from meshrelay.core import claims
 from meshrelay.core.clock import EXPIRED, UNSURE, age_now, is_uncertain, validity
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import Now
-from meshrelay.core.records import ROLE_ARCHIVE, NodeCredential
+from meshrelay.core.records import ROLE_ARCHIVE, STAFF_REVOKED, NodeCredential
+from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
 from meshrelay.desk import receipts, talk
 from meshrelay.desk.kind import Row
@@ -28,6 +30,8 @@ from meshrelay.store.views import Found, ViewReader
 CHANGES_MAX = 200
 UNREAD_MAX = 100
 MESSAGES_MAX = 200
+# The newest of a room that is not hidden is looked for among so many.
+LAST_LOOKED_AT = 5
 # Arrived this much later than written, from another ward: 遅れて届いた.
 LATE_MS = 60_000
 EXPIRY = {EXPIRED: "expired", UNSURE: "unsure"}
@@ -100,13 +104,12 @@ class Reading:
         members, complete = self._addressees(shown, row["author"])
         author = self._machine.book.staff_by_number.get(row["author"])
         staff = self._machine.book.staff[author] if author else None
-        disputed = author is not None and self._machine.book.has_conflict(author)
         archived = any(holder.archive for holder in holders)
         others_said = talk.other_texts(row)
         return Message(
             author=row["author"],
-            author_name=staff.name if staff else row["author"],
-            author_ward=staff.ward if staff else "",
+            author_name=staff.name if staff else self._taker(shown, row["author"]),
+            author_ward=staff.ward if staff else origin.ward if origin else "",
             message_id=_dashed(row["id"]),
             kind=talk.NAME,
             room=shown["room"],
@@ -122,11 +125,45 @@ class Reading:
             members_n=len(members) if complete else None,
             mine=row["author"] == person.staff_id,
             read_by_me=person.staff_id in readers or self._is_ended_read(row, person),
-            trouble=talk.trouble(row) or ("binding_conflict" if disputed else None),
+            trouble=talk.trouble(row) or self._standing(shown),
             sort=found.sort,
             changed=found.changed,
             expiry=_expiry(shown, now),
+            unsigned=shown.get("unsigned", ""),
+            taken_by=self._name(shown.get("taken_by", "")),
         )
+
+    def _taker(self, shown: Row, author: str) -> str:
+        """Who stands above a message without an author: whose words a note says they are."""
+        if "unsigned" not in shown:
+            return author
+        origin = self._machine.book.nodes.get(bytes.fromhex(shown["origin"]))
+        return shown["source_name"] or (origin.name if origin else "")
+
+    def _name(self, staff_id: str) -> str:
+        staff = self._machine.book.staff_by_number.get(staff_id)
+        return self._machine.book.staff[staff].name if staff else staff_id
+
+    def _standing(self, shown: Row) -> str | None:
+        """Why the author's words are marked: revoked below it, or a card claimed twice."""
+        if not shown["session"]:
+            return None
+        book = self._machine.book
+        session_id = bytes.fromhex(shown["session"])
+        session = book.session(session_id)
+        if session is None:
+            return None
+        log, seq = _place(shown["place"])
+        end = book.staff_end(session.staff, log)
+        if end is not None and seq > end:
+            return STAFF_REVOKED
+        return "binding_conflict" if claims.is_doubtful(book, session_id) else None
+
+    def _is_hidden(self, row: Row) -> bool:
+        """Whether only suspended nodes took the message in: hidden until that is lifted."""
+        book = self._machine.book
+        origins = {bytes.fromhex(copy["origin"]) for copy in row["copies"].values()}
+        return all(claims.is_suspended(book, origin) for origin in origins)
 
     def _is_late(self, row: Row, shown: Row) -> bool:
         if shown["origin"] == self._machine.me.hex():
@@ -158,7 +195,7 @@ class Reading:
         self._rooms.check(person, room)
         limit = max(1, min(limit, MESSAGES_MAX))
         rows = self._views.newest(talk.NAME, room, before, limit)
-        return [self.message(found, person) for found in rows]
+        return [self.message(found, person) for found in rows if not self._is_hidden(found.row)]
 
     def rooms(self, person: Person) -> list[RoomView]:
         views = []
@@ -166,7 +203,8 @@ class Reading:
         complete = self._machine.book.roster_complete(serial)
         for room in self._rooms.visible_to(person):
             name, name_en = self._rooms.name(room)
-            last = self._views.newest(talk.NAME, room, None, 1)
+            newest = self._views.newest(talk.NAME, room, None, LAST_LOOKED_AT)
+            last = [found for found in newest if not self._is_hidden(found.row)]
             members = len(self._rooms.members(room, serial))
             views.append(
                 RoomView(
@@ -182,16 +220,26 @@ class Reading:
 
     def cursor(self) -> str:
         """Where the read model stands now."""
-        return f"{self._views.life()}-{self._views.changed()}"
+        return f"{self._life()}-{self._views.changed()}"
+
+    def _life(self) -> str:
+        """Of the read model; a suspension hides or shows messages that did not change."""
+        book = self._machine.book
+        hidden = [node for node in sorted(book.suspensions) if claims.is_suspended(book, node)]
+        return self._views.life() + (hash32(*hidden).hex()[:8] if hidden else "")
 
     def changes(self, person: Person, after: str | None) -> Changes:
         life, _, number = (after or "").rpartition("-")
         now_ms = self._now_ms()
-        if life != self._views.life() or not number.isdigit():
+        if life != self._life() or not number.isdigit():
             return Changes(self.cursor(), (), False, after is not None, now_ms)
         found = self._views.changed_after(talk.NAME, int(number), CHANGES_MAX)
         visible = set(self._rooms.visible_to(person))
-        messages = [self.message(each, person) for each in found if each.group in visible]
+        messages = [
+            self.message(each, person)
+            for each in found
+            if each.group in visible and not self._is_hidden(each.row)
+        ]
         more = len(found) == CHANGES_MAX
         newest = max((each.changed for each in found), default=int(number))
         return Changes(f"{life}-{newest}", tuple(messages), more, False, now_ms)
@@ -208,7 +256,7 @@ class Reading:
 
     def who(self, person: Person, author: str, message_id: str) -> WhoRead:
         found = self.find(author, message_id)
-        if found is None:
+        if found is None or self._is_hidden(found.row):
             raise RefusedError(
                 "no_message",
                 "このメッセージはこの機器にありません。",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
+from collections.abc import Callable
+from typing import TypeVar
 
+from meshrelay.core import claims
 from meshrelay.core.book import RecordBook
-from meshrelay.core.records import ROLE_HQ, Record, StaffCredential
-from meshrelay.core.signing import Signer
+from meshrelay.core.records import ROLE_HQ, ROLES_BOUND, Session, StaffCredential
 from meshrelay.errors import RefusedError
 from meshrelay.node.identity import (
     PIN_CHARS_MIN,
@@ -17,7 +18,7 @@ from meshrelay.node.identity import (
     card_signer,
     open_session,
 )
-from meshrelay.node.office import Person
+from meshrelay.node.office import Person, Seat
 
 TRIES_FREE = 5
 WAIT_S_FIRST = 15.0
@@ -26,15 +27,44 @@ WAIT_S_MAX = 15 * 60.0
 TRIES_KEPT_MAX = 10_000
 _RUNS = "01234567890123456789"
 
+T = TypeVar("T")
+
 
 class OpenSeat:
     """One person logged in at this node: holds the session key, never stored."""
 
-    def __init__(self, person: Person, session: Record, signer: Signer) -> None:
+    def __init__(self, person: Person, opened: Opened) -> None:
         self.person = person
-        self.session = session
-        self.signer = signer
+        self.session = opened.session
+        self.signer = opened.signer
+        self.lock = opened.lock
         self.open = True
+
+    @property
+    def staff(self) -> bytes:
+        """The id of the staff record that the session names."""
+        content = self.session.content
+        assert isinstance(content, Session)
+        return content.staff
+
+
+def open_seat(seat: Seat) -> OpenSeat:
+    """The seat, if somebody sits in it. Raises RefusedError `seat_closed`."""
+    if not isinstance(seat, OpenSeat) or not seat.open:
+        raise closed_seat()
+    return seat
+
+
+def closed_seat() -> RefusedError:
+    """The person is not logged in here any more."""
+    return RefusedError(
+        "seat_closed",
+        "ログインが終わっています。",
+        "You are logged out.",
+        "もう一度ログインしてください。書いたものは残っています。",
+        "Log in again. What you wrote is kept.",
+        401,
+    )
 
 
 class _Tries:
@@ -64,32 +94,48 @@ class Turnstile:
         self, staff_id: str, code: str, pin: str, pin_again: str | None
     ) -> tuple[Opened, Person]:
         """Derive and sign what a log-in needs. Raises RefusedError (see Office.log_in)."""
+        staff = self.card_of(staff_id, code)
+        person = self._book.staff[staff]
+        new = not claims.live_bindings(self._book, staff)
+        if new:
+            if not ROLES_BOUND.isdisjoint(person.roles) and not claims.reset_of(self._book, staff):
+                raise _not_bound()
+            check_new_pin(person, pin, pin_again)
+        self._number += 1
+        number = self._number
+        opened = await self.derive(
+            staff_id,
+            lambda: open_session(self._book, staff, code, pin, self._origin, number, new),
+        )
+        return opened, to_person(person)
+
+    def card_of(self, staff_id: str, code: str) -> bytes:
+        """The staff record of a card. Raises RefusedError `unknown_card`, `card_revoked`."""
         staff_id = staff_id.strip()
         staff = self._book.staff_by_number.get(staff_id)
         if staff is None or not self._card_fits(staff, staff_id, code):
             raise _unknown_card()
-        tries = self._tries_of(staff_id)
-        new = not self._book.bindings.get(staff)
-        person = self._book.staff[staff]
-        if new:
-            self._check_new_pin(person, pin, pin_again)
-        self._number += 1
+        if staff in self._book.struck:
+            raise card_revoked()
+        return staff
+
+    async def derive(self, staff_id: str, work: Callable[[], T | None]) -> T:
+        """Run Argon2id work in a thread, one at a time; None from it is a wrong PIN.
+
+        Raises RefusedError `wait` or `wrong_pin`.
+        """
+        tries = self._tries_of(staff_id.strip())
         async with self._one_at_a_time:
             left_s = tries.free_at_s - time.monotonic()
             if left_s > 0:
                 raise _wait(left_s)
-            opened = await asyncio.get_running_loop().run_in_executor(
-                None,
-                partial(
-                    open_session, self._book, staff, code, pin, self._origin, self._number, new
-                ),
-            )
-            if opened is None:
+            found = await asyncio.get_running_loop().run_in_executor(None, work)
+            if found is None:
                 self._count_wrong(tries)
-        if opened is None:
+        if found is None:
             raise _wrong_pin(TRIES_FREE - tries.wrong)
         tries.wrong = 0
-        return opened, to_person(person)
+        return found
 
     def _card_fits(self, staff: bytes, staff_id: str, code: str) -> bool:
         try:
@@ -110,45 +156,46 @@ class Turnstile:
             wait_s = min(WAIT_S_FIRST * 2 ** (tries.wrong - TRIES_FREE), WAIT_S_MAX)
             tries.free_at_s = time.monotonic() + wait_s
 
-    @staticmethod
-    def _check_new_pin(person: StaffCredential, pin: str, pin_again: str | None) -> None:
-        least = PIN_CHARS_MIN_HQ if ROLE_HQ in person.roles else PIN_CHARS_MIN
-        if pin_again is None:
-            raise RefusedError(
-                "choose_pin",
-                "このカードは初めて使われます。PINを決めてください。",
-                "This card is used for the first time. Choose a PIN.",
-                f"{least}文字以上のPINを2回入力してください。",
-                f"Type a PIN of at least {least} characters twice.",
-                409,
-            )
-        if pin != pin_again:
-            raise RefusedError(
-                "pin_mismatch",
-                "2つのPINが違います。",
-                "The two PINs differ.",
-                "もう一度、同じPINを2回入力してください。",
-                "Type the same PIN twice.",
-                400,
-            )
-        if len(set(pin)) == 1 or pin in _RUNS or pin in _RUNS[::-1]:
-            raise RefusedError(
-                "pin_too_simple",
-                "並びやくり返しだけのPINは使えません。",
-                "A PIN of a run or of one repeated character cannot be used.",
-                "ほかの人が思いつかないPINを決めてください。",
-                "Choose a PIN that others would not guess.",
-                400,
-            )
-        if len(pin) < least:
-            raise RefusedError(
-                "pin_too_short",
-                f"PINが短すぎます({least}文字以上)。",
-                f"The PIN is too short (at least {least} characters).",
-                "もっと長いPINを決めてください。",
-                "Choose a longer PIN.",
-                400,
-            )
+
+def check_new_pin(person: StaffCredential, pin: str, pin_again: str | None) -> None:
+    """Refuse a PIN that was not typed twice alike, is short, or is a run."""
+    least = PIN_CHARS_MIN_HQ if ROLE_HQ in person.roles else PIN_CHARS_MIN
+    if pin_again is None:
+        raise RefusedError(
+            "choose_pin",
+            "このカードは初めて使われます。PINを決めてください。",
+            "This card is used for the first time. Choose a PIN.",
+            f"{least}文字以上のPINを2回入力してください。",
+            f"Type a PIN of at least {least} characters twice.",
+            409,
+        )
+    if pin != pin_again:
+        raise RefusedError(
+            "pin_mismatch",
+            "2つのPINが違います。",
+            "The two PINs differ.",
+            "もう一度、同じPINを2回入力してください。",
+            "Type the same PIN twice.",
+            400,
+        )
+    if len(set(pin)) == 1 or pin in _RUNS or pin in _RUNS[::-1]:
+        raise RefusedError(
+            "pin_too_simple",
+            "並びやくり返しだけのPINは使えません。",
+            "A PIN of a run or of one repeated character cannot be used.",
+            "ほかの人が思いつかないPINを決めてください。",
+            "Choose a PIN that others would not guess.",
+            400,
+        )
+    if len(pin) < least:
+        raise RefusedError(
+            "pin_too_short",
+            f"PINが短すぎます({least}文字以上)。",
+            f"The PIN is too short (at least {least} characters).",
+            "もっと長いPINを決めてください。",
+            "Choose a longer PIN.",
+            400,
+        )
 
 
 def _unknown_card() -> RefusedError:
@@ -159,6 +206,41 @@ def _unknown_card() -> RefusedError:
         "番号を確かめて、もう一度入力してください。分からないときは登録担当者へ。",
         "Check both and type them again, or ask your registrar.",
         401,
+    )
+
+
+def card_revoked() -> RefusedError:
+    """The person's credential was revoked; what they wrote before keeps its effect."""
+    return RefusedError(
+        "card_revoked",
+        "このカードは失効しています。",
+        "This card was revoked.",
+        "新しいカードを登録担当者から受け取ってください。",
+        "Get a new card from your registrar.",
+        401,
+    )
+
+
+def bad_seal() -> RefusedError:
+    """What a page sealed does not open with this node's key."""
+    return RefusedError(
+        "bad_seal",
+        "ログインの内容を読み取れませんでした。",
+        "What the page sealed could not be opened.",
+        "ページを読み込み直して、もう一度入力してください。",
+        "Reload the page and type it again.",
+        400,
+    )
+
+
+def _not_bound() -> RefusedError:
+    return RefusedError(
+        "not_bound",
+        "権限のあるカードですが、発行時のPIN登録がまだです。",
+        "This card has special rights and no PIN was chosen for it when it was issued.",
+        "情報システム担当の窓口で、本人がPINを登録してください。",
+        "Choose the PIN in person where the card was issued.",
+        403,
     )
 
 

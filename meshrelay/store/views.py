@@ -15,7 +15,7 @@ import msgspec
 from meshrelay.errors import ConfigError
 from meshrelay.store.sqlite import connect, ensure_schema, transaction
 
-VERSION = 2
+VERSION = 3
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE rows (

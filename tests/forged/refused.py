@@ -140,7 +140,7 @@ class Forger(Liar):
     def foreign_issuer(self) -> tuple[bytes, set[str]]:
         thief = Signer(self.rng.randbytes(32))
         issuer = IssuerCredential(thief.public, thief.public, 1, 1, "偽市", False)
-        return records_frame(make_issuer(thief, issuer).raw), {"foreign_network"}
+        return records_frame(make_issuer(thief, NETWORK, issuer).raw), {"foreign_network"}
 
     def session_of_a_stranger(self) -> tuple[bytes, set[str]]:
         content = Session(SATO.binding.id, SATO.staff.id, KITA.public, NOBODY.public, 2)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from meshrelay.core import accept, book, verdict
+from meshrelay.core import accept, entitlement, verdict
 from meshrelay.core.verdict import EFFECTIVE, Judge, Verdict
 from meshrelay.errors import FrameError
 from tests.forged import ended, fuzz, powerless, refused
@@ -58,7 +58,7 @@ def test_nothing_malformed_stops_the_node(tmp_path: Path) -> None:
 def test_an_acceptor_that_does_not_verify_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (accept, book):
+    for module in (accept, entitlement):
         monkeypatch.setattr(module, "check_entry", lambda entry, network: None)
 
     row = refused.run(CASES, 1, tmp_path)

@@ -1,6 +1,6 @@
 """A second node, from PROTOCOL.md alone: one end of a lan link, its store in memory.
 
-It serves its own log only, keeps no HAVE, looks for no fork, skips records 6 to 8 as unknown.
+It serves its own log only, keeps no HAVE, looks for no fork, skips records 6 to 13 as unknown.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ SIGNED: dict[int | str, tuple[str, list[int], tuple[Any, ...]]] = {  # name, par
     3: ("record/staff", [1], (32, 32, str, str, str, str, str, [str], U32, U32)),
     4: ("record/binding", [3], (32, 32, 32, U32, U32, U32, U32)),
     5: ("record/session", [4, 3], (32, 32, 32, 32, U32)),
+    14: ("record/transit", [1], (32, 32, U32, 80)),
 }
 encode = partial(cbor2.dumps, canonical=True)
 
@@ -43,8 +44,7 @@ def need(good: object, reason: str = "malformed") -> None:
         raise ValueError(reason)
 
 
-def fits(value: Any, shape: Any = None, depth: int = 16) -> bool:
-    """Whether a value has the shape (None: any) and is made of what the page allows."""
+def fits(value: Any, shape: Any = None, depth: int = 16) -> bool:  # shape None: any value
     if type(value) is dict:
         fine = shape in (None, dict) and fits([*value], [UINT])
         return fine and fits([*value.values()], None, depth)
@@ -108,12 +108,12 @@ class Client:
     """The node whose keys lie in a directory; `greeting` is its issuer and its node record."""
 
     def __init__(self, keys: Path, greeting: list[bytes]) -> None:
+        self.keys, self.greeting = keys, greeting
         self.network = hash_of(Signed(greeting[0]).fields[0], size=16)
         self.known, self.logs = dict[bytes, Signed](), dict[Log, list[Signed]]()  # 2 also by key
         self.waiting, self.missing = list[Signed](), set[bytes]()  # for parents; to be asked for
         self.push = self.next = self.credit = self.under_way = self.changes = self.stated = 0
         self.take([*map(Signed, greeting)])
-        self.keys, self.greeting = keys, greeting
         self.key = SigningKey(bytes.fromhex((keys / "node.key").read_text("ascii")))
         self.me, self.incarnation = bytes(self.key.verify_key), ssl.RAND_bytes(8)
         self.log: Log = (self.me, self.incarnation, 2)
@@ -132,14 +132,16 @@ class Client:
 
     def verified(self, item: Signed) -> bool:
         """Whether its parents are here, and then its signatures verify; else it has to wait."""
-        above = item.fields[: len(item.parents)]
+        above = item.fields[: len(item.parents)] + (item.fields[7:8] if item.type == 4 else [])
         self.missing |= set(above) - self.known.keys()
         parents = [self.known[each] for each in above if each in self.known]
         if len(parents) < len(above):
             return False
-        need([parent.type for parent in parents] == item.parents, "not_entitled")
+        need([each.type for each in parents][: len(item.parents)] == item.parents, "not_entitled")
         need(item.type != 5 or parents[0].fields[0] == above[1], "not_entitled")
-        key = parents[0].fields[1] if parents else item.fields[0]
+        hq = item.type in (3, 4) and "hq" in (parents[0] if item.type == 4 else item).fields[7]
+        keys = [each.fields[0 if hq and each.type == 1 else 1] for each in parents]
+        key = keys[0 if item.type == 5 else -1] if keys else item.fields[0]
         need(parents or hash_of(key, size=16) == self.network, "foreign_network")
         self.verify(item.cose, item.name, key)
         if item.type == 4:
@@ -159,8 +161,7 @@ class Client:
                 self.known |= {item.id: item} | ({item.fields[1]: item} if item.type == 2 else {})
                 self.missing -= self.known.keys()
                 self.changes += item.type != 5
-                again, self.waiting = self.waiting, []
-                self.take(again)
+                self.take([self.waiting.pop() for _ in range(len(self.waiting))])
 
     def authored(self, e: Signed) -> bool:
         """Whether its author signed it in a session of its origin; asks for the session."""
@@ -173,8 +174,8 @@ class Client:
         return session.type == 5 and bool(session.fields[2] == e.log[0])
 
     def head(self, log: Log) -> tuple[int, bytes]:
-        entries = self.logs.get(log)
-        return (len(entries), entries[-1].id) if entries else (0, hash_of(encode(log)))
+        held = self.logs.get(log)
+        return (len(held), held[-1].id) if held else (0, hash_of(encode(log)))
 
     def buckets(self) -> list[bytes]:
         items = {hash_of(encode(log)): encode([*log, *self.head(log)]) for log in self.logs}
@@ -191,7 +192,7 @@ class Client:
         tls.minimum_version, tls.check_hostname = ssl.TLSVersion.TLSv1_3, False
         tls.load_cert_chain(self.keys / "tls.crt", self.keys / "tls.key")
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
-        self.asked, self.used = set[bytes](), ALL_DONE  # the first frame is answered by a grant
+        self.asked, self.used, self.credit = set[bytes](), ALL_DONE, 2_048  # answer with a grant
         try:
             self.peer = await asyncio.wait_for(self.greet(), 5)
             hello = [1, 1, self.incarnation, self.changes, self.digest(), *self.cursor, 2]
@@ -229,8 +230,7 @@ class Client:
         need((await self.block())[-1:] == b"\x01" or self.me < peer, "duplicate")
         return bytes(peer)
 
-    async def state(self) -> None:
-        """Send a HAVE of every line 2 s after a change."""
+    async def state(self) -> None:  # a HAVE of every line 2 s after a change
         while True:
             await asyncio.sleep(2)
             lines, ms = [[*log, *self.head(log)] for log in self.logs], int(time.time() * 1000)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from meshrelay.core.link import GRANT_BYTES_FIRST
 from meshrelay.core.records import IssuerCredential, NodeCredential
 from meshrelay.node.identity import load_keys
 from tests.independent.client import ALL_DONE, GRANT, Client, Signed, encode, hash_of, read_frame
@@ -40,6 +41,10 @@ class Counted(Client):
     sent = granted = 0  # of entries, against the node's WANTs
     holds = False  # its WANTs back
     held: tuple[bytes, ...] = ()
+
+    async def run(self, port: int) -> None:
+        self.sent, self.granted = 0, GRANT_BYTES_FIRST
+        await super().run(port)
 
     async def block(self) -> bytes:
         block = await super().block()

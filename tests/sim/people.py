@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from meshrelay.core.entry import AuthorPart, Draft, sign_author_part
 from meshrelay.core.records import (
+    ROLES_BOUND,
     Binding,
     IssuerCredential,
     NodeCredential,
@@ -35,7 +36,7 @@ RULES = {
 AUTHORITY, ISSUER = Signer(b"A" * 32), Signer(b"I" * 32)
 NETWORK = network_id(AUTHORITY.public)
 ISSUER_RECORD = make_issuer(
-    AUTHORITY, IssuerCredential(AUTHORITY.public, ISSUER.public, 1, 1, "訓練市", True)
+    AUTHORITY, NETWORK, IssuerCredential(AUTHORITY.public, ISSUER.public, 1, 1, "訓練市", True)
 )
 
 
@@ -75,7 +76,12 @@ def person(serial: int) -> Person:
         ISSUER_RECORD.id, card.public, f"{serial:05}", name, "しょくいん", "01", "総務課", roles,
         serial, 1,
     )  # fmt: skip
-    return Person(name, make_staff(ISSUER, NETWORK, content), card, author)
+    return Person(name, make_staff(signer_for(roles), NETWORK, content), card, author)
+
+
+def signer_for(roles: list[str]) -> Signer:
+    """Who speaks about people of these roles: the issuer, of hq the authority."""
+    return AUTHORITY if "hq" in roles else ISSUER
 
 
 def log_in(who: Person, ward: Ward) -> None:
@@ -83,10 +89,14 @@ def log_in(who: Person, ward: Ward) -> None:
     if ward.machine is None or who.staff.id not in ward.machine.book:
         return
     key = Signer(ward.world.random.randbytes(32))
-    binding = make_binding(
-        who.card, who.author, NETWORK,
-        Binding(who.staff.id, who.author.public, b"x" * 32, 1, 32_768, 3, 0),
-    )  # fmt: skip
+    content = Binding(who.staff.id, who.author.public, b"x" * 32, 1, 32_768, 3, 0)
+    assert isinstance(who.staff.content, StaffCredential)
+    roles = who.staff.content.roles
+    if ROLES_BOUND.isdisjoint(roles):
+        binding = make_binding(who.card, who.author, NETWORK, content)
+    else:
+        bound = content._replace(by=ISSUER_RECORD.id)
+        binding = make_binding(signer_for(roles), who.author, NETWORK, bound)
     session = make_session(
         who.author, NETWORK,
         Session(binding.id, who.staff.id, ward.signer.public, key.public, ward.world.next_tag()),

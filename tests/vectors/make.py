@@ -39,19 +39,37 @@ from meshrelay.core.frames import (
 )
 from meshrelay.core.have import make_have
 from meshrelay.core.records import (
+    NO_BINDING,
+    REVOCATION,
+    SEALED_BYTES,
+    Binding,
     IssuerCredential,
     NodeCredential,
     Record,
     Revocation,
+    Ruling,
     Session,
     StaffCredential,
+    StaffRevocation,
+    Successor,
+    Suspension,
+    TemporaryCredential,
+    Transit,
+    make_binding,
     make_issuer,
     make_node,
     make_orphan,
     make_proof,
     make_revocation,
+    make_ruling,
     make_session,
     make_staff,
+    make_staff_revocation,
+    make_successor,
+    make_suspension,
+    make_temporary,
+    make_transit,
+    record_aad,
 )
 from meshrelay.core.signing import Signer, hash32, network_id, payload_of
 from meshrelay.core.vector import Cursor, Line, Vector
@@ -83,7 +101,7 @@ NONCE = bytes.fromhex("a1a2a3a4a5a6a7a8")
 LIFETIME_S = 30 * 86_400
 
 ISSUER_RECORD = make_issuer(
-    AUTHORITY, IssuerCredential(AUTHORITY.public, ISSUER.public, 1, 1, "訓練市", True)
+    AUTHORITY, NETWORK, IssuerCredential(AUTHORITY.public, ISSUER.public, 1, 1, "訓練市", True)
 )
 NODE = make_node(
     ISSUER,
@@ -230,21 +248,61 @@ def _ends() -> list[Record]:
     ]  # fmt: skip
 
 
+def _later_words() -> list[tuple[Record, list[Signer]]]:
+    """What is said about people and nodes after they were issued; each by who may."""
+    issuer, heir = ISSUER_RECORD.id, b"\x31" * 32
+    line = Line(FIRST.log, FIRST.seq, FIRST.id)
+    key, author = Signer(b"\x34" * 32), Signer(b"\x35" * 32)
+    registrar = make_staff(ISSUER, NETWORK, StaffCredential(
+        issuer, b"\x36" * 32, "2001", "鈴木 一郎", "すずき いちろう", "01", "総務課",
+        ["staff", "registrar"], 2, 1,
+    ))  # fmt: skip
+    bound = make_binding(
+        ISSUER,
+        author,
+        NETWORK,
+        Binding(registrar.id, author.public, b"\x37" * 32, 1, 32_768, 3, 0, issuer),
+    )
+    session = make_session(
+        author, NETWORK, Session(bound.id, registrar.id, KITA.public, key.public, 2)
+    )
+    return [
+        (registrar, [ISSUER]), (bound, [ISSUER, author]), (session, [author]),
+        (make_successor(AUTHORITY, NETWORK, Successor(AUTHORITY.public, heir)), [AUTHORITY]),
+        (make_staff_revocation(ISSUER, NETWORK, StaffRevocation(issuer, STAFF.id, [line])),
+         [ISSUER]),
+        (make_suspension(ISSUER, NETWORK, Suspension(issuer, KITA.public, 1, False)), [ISSUER]),
+        (make_ruling(ISSUER, NETWORK, Ruling(issuer, STAFF.id, NO_BINDING, 1)), [ISSUER]),
+        (make_temporary(key, NETWORK, TemporaryCredential(
+            session.id, b"\x32" * 32, "T01-0001", "応援 一郎", "おうえん いちろう", "01", "", 1)),
+         [key]),
+        (make_transit(ISSUER, NETWORK, Transit(
+            issuer, KITA.public, 1, b"\x33" * SEALED_BYTES)), [ISSUER]),
+    ]  # fmt: skip
+
+
 def _records() -> list[dict[str, Any]]:
-    made = [ISSUER_RECORD, NODE, HQ_NODE, STAFF, BINDING, OPENED, *_ends()]
+    made: list[tuple[Record, list[Signer]]] = [
+        (ISSUER_RECORD, [AUTHORITY]), (NODE, [ISSUER]), (HQ_NODE, [ISSUER]), (STAFF, [ISSUER]),
+        (BINDING, [CARD, AUTHOR]), (OPENED, [AUTHOR]),
+        *((end, [ISSUER] if end.type == REVOCATION else []) for end in _ends()),
+        *_later_words(),
+    ]  # fmt: skip
     return [
         {"type": record.type, "raw": record.raw, "id": record.id, "lane": record.lane}
-        | _signed(record)
-        for record in made
+        | _signed(record, signers)
+        for record, signers in made
     ]
 
 
-def _signed(record: Record) -> dict[str, Any]:
-    names = {1: "issuer", 2: "node", 3: "staff", 4: "binding", 5: "session", 6: "revocation"}
-    if record.type not in names:
+def _signed(record: Record, signers: list[Signer]) -> dict[str, Any]:
+    if not signers:  # proofs and orphans are made of entries
         return {}
-    context = b"meshrelay/record/" + names[record.type].encode() + b"/1"
-    return {"external_aad": context + NETWORK, "content": record.content}
+    return {
+        "external_aad": record_aad(record.type, NETWORK),
+        "signers": [signer.public for signer in signers],  # the outermost first
+        "content": record.content,
+    }
 
 
 def _have() -> dict[str, Any]:
@@ -328,7 +386,7 @@ def _refused() -> list[dict[str, Any]]:
         ("entry", "seq 0", "malformed", entry(*envelope[:3], 0, *envelope[4:])),
         ("entry", "an altered body", "bad_signature", _altered(FIRST.raw, -70)),
         ("entry", "an altered signature", "bad_signature", _altered(FIRST.raw, -1)),
-        ("record", "type 9", "unknown_record", encode([9, b""])),
+        ("record", "type 15", "unknown_record", encode([15, b""])),
         (
             "record",
             "a proof of two equal entries",
@@ -347,7 +405,7 @@ def _refused() -> list[dict[str, Any]]:
 
 def _foreign_issuer() -> Record:
     content = IssuerCredential(CHUO.public, CHUO.public, 1, 1, "別の市", False)
-    return make_issuer(CHUO, content)
+    return make_issuer(CHUO, network_id(CHUO.public), content)
 
 
 def build() -> dict[str, Any]:

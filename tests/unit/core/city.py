@@ -52,6 +52,7 @@ from meshrelay.core.events import (
 from meshrelay.core.frames import Entries, Frame, decode_frame, encode_frame
 from meshrelay.core.have import Receipts
 from meshrelay.core.records import (
+    ROLES_BOUND,
     Binding,
     IssuerCredential,
     NodeCredential,
@@ -76,7 +77,7 @@ LIFETIME_S = 3_600
 AUTHORITY, ISSUER = Signer(b"A" * 32), Signer(b"I" * 32)
 NETWORK = network_id(AUTHORITY.public)
 ISSUER_RECORD = make_issuer(
-    AUTHORITY, IssuerCredential(AUTHORITY.public, ISSUER.public, 1, 1, "訓練市", True)
+    AUTHORITY, NETWORK, IssuerCredential(AUTHORITY.public, ISSUER.public, 1, 1, "訓練市", True)
 )
 HQ, KITA, CHUO, NISHINARI = (Signer(bytes([number]) * 32) for number in range(1, 5))
 WARDS = {"00": (HQ, "本部", "HQ"), "01": (KITA, "北区", "Kita"),
@@ -120,17 +121,20 @@ def person(
     """A person logged in at `origin`; everything derives from the staff id."""
     seed = staff_id.encode().ljust(31, b".")
     card, author, key = (Signer(seed + kind) for kind in (b"c", b"a", b"s"))
+    issuer = AUTHORITY if "hq" in roles else ISSUER
     staff = make_staff(
-        ISSUER,
+        issuer,
         NETWORK,
         StaffCredential(
             ISSUER_RECORD.id, card.public, staff_id, f"職員{staff_id}", "しょくいん", "01",
             "総務課", list(roles), serial, 1,
         ),
     )  # fmt: skip
-    binding = make_binding(
-        card, author, NETWORK, Binding(staff.id, author.public, b"x" * 32, 1, 32_768, 3, 0)
-    )
+    bound = Binding(staff.id, author.public, b"x" * 32, 1, 32_768, 3, 0)
+    if ROLES_BOUND.isdisjoint(roles):
+        binding = make_binding(card, author, NETWORK, bound)
+    else:
+        binding = make_binding(issuer, author, NETWORK, bound._replace(by=ISSUER_RECORD.id))
     session = make_session(
         author, NETWORK, Session(binding.id, staff.id, origin.public, key.public, 1)
     )

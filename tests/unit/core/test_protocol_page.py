@@ -62,11 +62,11 @@ def test_the_contexts_are_the_codes() -> None:
 def test_record_fields_stand_on_the_page_in_their_order() -> None:
     shapes: tuple[Any, ...] = (
         records.IssuerCredential, records.NodeCredential, records.StaffCredential,
-        records.Binding, records.Session,
+        records.Binding, records.Session, records.Successor, records.Suspension,
+        records.Ruling, records.TemporaryCredential, records.Transit,
     )  # fmt: skip
-    rows = re.findall(
-        r"^\| ([1-5]) (?:issuer|node|staff|binding|session) \| ([^|]*) \|", PAGE, re.M
-    )
+    plain = "issuer|node|staff|binding|session|successor|suspension|ruling|temporary|transit"
+    rows = re.findall(rf"^\| (\d+) (?:{plain}) \| ([^|]*) \|", PAGE, re.M)
     for shape, (number, elements) in zip(shapes, rows, strict=True):
         named = re.sub(r"\([^)]*\)", "", elements).replace(" ", "").split(",")
         assert tuple(named) == shape._fields, number

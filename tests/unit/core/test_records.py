@@ -118,7 +118,7 @@ def forged_records() -> dict[str, tuple[Record, type[Exception], str]]:
     bad, cred = SignatureError, CredentialError
     other = b"other network id"
     return {
-        "another authority": (make_issuer(THIEF, issuer), cred, "foreign_network"),
+        "another authority": (make_issuer(THIEF, NETWORK, issuer), cred, "foreign_network"),
         "an issuer signed by nobody's authority": (
             make_issuer_as(AUTHORITY.public, THIEF), bad, "bad_signature"),
         "a node signed by a thief": (make_node(THIEF, NETWORK, node), bad, "bad_signature"),
@@ -148,8 +148,8 @@ def forged_records() -> dict[str, tuple[Record, type[Exception], str]]:
 def make_issuer_as(claimed: bytes, signer: Signer) -> Record:
     """An issuer credential that claims an authority whose key did not sign it."""
     content = IssuerCredential(claimed, THIEF.public, 1, 1, "偽市", False)
-    made = make_issuer(signer, content)
-    cose = signer.sign1(encode(list(content)), b"meshrelay/record/issuer/1" + NETWORK)
+    made = make_issuer(signer, NETWORK, content)
+    cose = signer.sign1(encode(list(content)[:-1]), b"meshrelay/record/issuer/1" + NETWORK)
     return read_record(encode([made.type, cose]))
 
 
@@ -185,7 +185,7 @@ def test_no_altered_record_is_taken(record: Record) -> None:
         (encode([1]), "malformed"),
         (encode([1, b"x", 3]), "malformed"),
         (encode([1, "text"]), "malformed"),
-        (encode([9, b"x"]), "unknown_record"),
+        (encode([15, b"x"]), "unknown_record"),
         (encode([0, b"x"]), "unknown_record"),
         (encode(["1", b"x"]), "unknown_record"),
         (encode([1, ISSUER.sign1(encode([]), b"")]), "malformed"),
@@ -227,7 +227,7 @@ def test_a_binding_is_signed_by_the_author_and_then_by_the_card() -> None:
     outer = decode(SATO.binding.raw, RECORD_BYTES_MAX)[1]
     inner = decode(outer, RECORD_BYTES_MAX)[2]
 
-    assert decode(decode(inner, RECORD_BYTES_MAX)[2], 600) == list(SATO.binding.content)
+    assert decode(decode(inner, RECORD_BYTES_MAX)[2], 600) == list(SATO.binding.content)[:-1]
 
 
 def test_the_same_pin_gives_the_same_binding_everywhere() -> None:

@@ -20,7 +20,7 @@ from meshrelay.core.frames import (
     Want,
     encode_frame,
 )
-from meshrelay.core.link import LEASE_MS
+from meshrelay.core.link import GRANT_BYTES_FIRST, LEASE_MS
 from meshrelay.core.statements import HAVE_IDLE_MS
 from meshrelay.core.sync import Machine, restore_vector
 from meshrelay.core.vector import NO_CURSOR, Line
@@ -543,11 +543,35 @@ def test_ages_travel_with_the_entries_that_were_read() -> None:
 
 
 def test_a_first_want_forgets_what_the_last_life_had_under_way() -> None:
-    city, kita, chuo = two_wards()
-    city.join(kita, chuo)
+    hq, chuo = Station(HQ, RECORDS), Station(CHUO, RECORDS)
+    city = City(hq, chuo)
+    city.join(hq, chuo)
     city.deliver()
 
     (first,) = city.frames(Want, chuo)
     assert isinstance(first, Want) and first.done == DONE_ALL
-    assert not any(isinstance(effect, ReadEntries) for effect in kita.effects)
+    assert not any(isinstance(effect, ReadEntries) for effect in hq.effects)
+    assert chuo.machine.cursors.get(HQ.public, NO_CURSOR).change > 0
+
+
+def test_two_wards_that_owe_nothing_meet_without_a_want() -> None:
+    city, kita, chuo = two_wards()
+    city.join(kita, chuo)
+    city.deliver()
+
+    assert city.frames(Want) == []
     assert chuo.machine.cursors.get(KITA.public, NO_CURSOR).change > 0
+
+
+def test_what_is_written_next_is_sent_under_the_grant_that_both_know() -> None:
+    city, kita, chuo = two_wards()
+    city.join(kita, chuo)
+    city.deliver()
+
+    for number in range(40):
+        kita.say(note(f"{number} " + "長" * 40))
+    city.deliver()
+
+    assert chuo.machine.vector.digest() == kita.machine.vector.digest()
+    sizes = [len(encode_frame(frame)) for frame in city.frames(Entries, kita)]
+    assert sum(sizes[:4]) < 2 * GRANT_BYTES_FIRST and city.frames(Want, chuo)

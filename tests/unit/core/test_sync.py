@@ -655,7 +655,7 @@ def test_a_record_of_a_later_version_is_left_alone() -> None:
     city.join(kita, chuo)
     city.deliver()
     sato = person("1001", KITA)
-    chuo.feed(Received(2, encode_frame(Records([encode([9, b"later"]), sato.staff.raw]))))
+    chuo.feed(Received(2, encode_frame(Records([encode([15, b"later"]), sato.staff.raw]))))
 
     assert chuo.refused() == ["unknown_record"] and chuo.closed() == []
     assert sato.staff.id in chuo.machine.book

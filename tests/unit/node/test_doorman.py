@@ -53,7 +53,11 @@ def test_a_greeting_adds_nothing_to_the_book() -> None:
 
 
 def foreign_greeting() -> bytes:
-    issuer = make_issuer(THIEF, IssuerCredential(THIEF.public, THIEF.public, 1, 1, "偽市", False))
+    issuer = make_issuer(
+        THIEF,
+        network_id(THIEF.public),
+        IssuerCredential(THIEF.public, THIEF.public, 1, 1, "偽市", False),
+    )
     content = node_record(KITA).content
     assert isinstance(content, NodeCredential)
     node = make_node(THIEF, network_id(THIEF.public), content._replace(issuer=issuer.id))

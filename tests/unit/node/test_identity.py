@@ -143,6 +143,7 @@ def test_the_same_pin_gives_the_same_binding_in_every_ward() -> None:
 def node_dir(directory: Path, key: str = "04" * 32, records: bytes | None = None) -> Path:
     (directory / "keys").mkdir()
     (directory / "keys" / "node.key").write_text(key + "\n", "ascii")
+    (directory / "keys" / "box.key").write_text("0b" * 32 + "\n", "ascii")
     raws = [ISSUER_RECORD.raw, node_record(HQ).raw]
     (directory / "enrolment.cbor").write_bytes(encode(raws) if records is None else records)
     return directory
