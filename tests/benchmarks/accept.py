@@ -106,6 +106,16 @@ class Verifier:
             for _ in range(count):
                 crypto_sign_open(signed, public)
 
+    def gain(self, pool: ThreadPoolExecutor, count: int) -> float:
+        """What two threads of this machine do more than one: nothing accepted can do better."""
+        one, two = Meter(), Meter()
+        self.verify(one, count)
+        with two.running(THREADS * count):
+            done = [pool.submit(self.verify, Meter(), count) for _ in range(THREADS)]
+            for each in done:
+                each.result()
+        return two.per_s / one.per_s
+
 
 def fsync_ms(directory: Path, count: int = 30) -> float:
     """Median of one appended page made durable: the floor under every FULL commit here."""
@@ -140,6 +150,7 @@ async def measure(work: Path, size: Size | None = None) -> list[Figure]:
     await node.start()
     ways = {name: Way() for name in places}
     verifier, entries = Verifier(), size.batch * size.batches
+    bare_gains: list[float] = []
     pool = ThreadPoolExecutor(THREADS, "verify")
     try:
         for turn in range(size.rounds):
@@ -157,6 +168,7 @@ async def measure(work: Path, size: Size | None = None) -> list[Figure]:
                 two.take_ahead(part, pool)
             verifier.verify(speed, size.slice * size.batches // 2)
             ways["two"].note(speed, rate)
+            bare_gains.append(verifier.gain(pool, size.slice * size.batches // 2))
             speed, rate = Meter(), Meter()
             verifier.verify(speed, size.slice * size.batches // 2)
             with rate.running(entries):
@@ -174,7 +186,7 @@ async def measure(work: Path, size: Size | None = None) -> list[Figure]:
         for each in (bare, fold, two):
             each.close()
         node.close()
-    return _figures(ways, fsync_ms(directory), held)
+    return _figures(ways, bare_gains, fsync_ms(directory), held)
 
 
 class Way:
@@ -204,7 +216,9 @@ class Way:
         yield Figure("  the same by CPU time", statistics.median(self.by_cpu), "V", AT_LEAST)
 
 
-def _figures(ways: dict[str, Way], fsync: float, held: int) -> list[Figure]:
+def _figures(
+    ways: dict[str, Way], bare_gains: list[float], fsync: float, held: int
+) -> list[Figure]:
     speeds = [*ways["bare"].speeds, *ways["fold"].speeds]
     return [
         Figure("V: one-core PyNaCl verifications", statistics.median(speeds), "/s", AT_LEAST, None,
@@ -212,6 +226,8 @@ def _figures(ways: dict[str, Way], fsync: float, held: int) -> list[Figure]:
         Figure("one fsync of this disk", fsync, "ms"),
         *ways["bare"].figures("accept: 2 signatures, chain, FULL, by 100", ACCEPT_MIN, held),
         _gain(ways["two"], ways["bare"]),
+        Figure("    bare verifications, the same", statistics.median(bare_gains), "x",
+               detail=spread(bare_gains)),
         *ways["fold"].figures("accept, then fold into views.db", None, held),
         *ways["node"].figures("accept in the whole node, folds beside", None, held),
     ]  # fmt: skip
