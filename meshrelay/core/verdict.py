@@ -6,7 +6,7 @@ arrives; no clock takes part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from meshrelay.core.book import RecordBook
@@ -35,13 +35,15 @@ class Verdict(NamedTuple):
 class Rule(NamedTuple):
     """What level B asks of one kind. `check` returns a reason to refuse the body, or None.
 
-    `by_node`: the node speaks for itself (no author part), otherwise a person must.
+    `by_node`: the node speaks for itself (no author part), otherwise a person must. `of_whom`:
+    (staff id, session) of people that a node speaks of; they must have logged in at it.
     """
 
     lanes: frozenset[int]
     by_node: bool
     roles: frozenset[str]
     check: Callable[[bytes, str], str | None]
+    of_whom: Callable[[bytes], Collection[tuple[str, bytes]]] = lambda body: ()
 
 
 class Authorship(NamedTuple):
@@ -130,4 +132,14 @@ class Judge:
         if entry.log.lane not in rule.lanes:
             return Verdict(REFUSED, "lane")
         reason = rule.check(entry.body, "")
-        return Verdict(REFUSED, reason) if reason else Verdict(EFFECTIVE)
+        if reason:
+            return Verdict(REFUSED, reason)
+        for staff_id, session_id in rule.of_whom(entry.body):
+            session = self._book.session(session_id)
+            if session is None:
+                return Verdict(WAITING, "session", session_id)
+            if session.origin != entry.log.origin:
+                return Verdict(REFUSED, "session_of_another_node")
+            if self._book.staff[session.staff].staff_id != staff_id:
+                return Verdict(REFUSED, "session_of_another_person")
+        return Verdict(EFFECTIVE)

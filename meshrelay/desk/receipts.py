@@ -1,12 +1,13 @@
 """read 既読: which entries a node displayed to which of its people.
 
 Signed by the node, one entry per room per few seconds, only what is new. Body:
-[room, [[staff id, origin, incarnation, lane, [[from, to], ...]], ...]].
+[room, [[staff id, origin, incarnation, lane, [[from, to], ...], session], ...]]. A node can
+only say so of who logged in at it: the session proves that, and the entry waits for it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from meshrelay.core.clock import ms_of
 from meshrelay.core.codec import decode, encode, is_bytes, is_text, is_uint
@@ -19,7 +20,7 @@ from meshrelay.core.entry import (
     LogId,
 )
 from meshrelay.core.records import NAME_CHARS_MAX
-from meshrelay.core.signing import KEY_BYTES
+from meshrelay.core.signing import ID_BYTES, KEY_BYTES
 from meshrelay.core.verdict import EFFECTIVE, Rule
 from meshrelay.desk.kind import Item, Kind, Rows, place
 from meshrelay.errors import FrameError
@@ -28,17 +29,28 @@ NAME = "read"
 # One entry speaks of a screenful per person, not of a year: bounds the fold's work.
 SEQS_MAX = 1_000
 # Even if no two seqs are neighbours, this many fit 16 KiB.
-PER_ENTRY_MAX = 140
+PER_ENTRY_MAX = 100
 
-Displayed = list[tuple[str, LogId, int]]
+
+class Who(NamedTuple):
+    """Somebody before a screen, and the session record of their log-in."""
+
+    staff_id: str
+    session: bytes
+
+
+Displayed = list[tuple[Who, LogId, int]]
 
 
 def encode_body(room: str, displayed: Displayed) -> bytes:
     """Pack (person, log, seq) triples into ranges."""
-    seqs: dict[tuple[str, LogId], set[int]] = {}
-    for person, log, seq in displayed:
-        seqs.setdefault((person, log), set()).add(seq)
-    rows = [[person, *log, _ranges(sorted(have))] for (person, log), have in sorted(seqs.items())]
+    seqs: dict[tuple[Who, LogId], set[int]] = {}
+    for who, log, seq in displayed:
+        seqs.setdefault((who, log), set()).add(seq)
+    rows = [
+        [who.staff_id, *log, _ranges(sorted(have)), who.session]
+        for (who, log), have in sorted(seqs.items())
+    ]
     return encode([room, rows])
 
 
@@ -69,14 +81,16 @@ def decode_body(body: bytes) -> Displayed | None:
     for row in fields[1]:
         if not (
             type(row) is list
-            and len(row) == 5
+            and len(row) >= 6
             and is_text(row[0], NAME_CHARS_MAX)
             and is_bytes(row[1], KEY_BYTES)
             and is_bytes(row[2], INCARNATION_BYTES)
             and is_uint(row[3], 4)
             and type(row[4]) is list
+            and is_bytes(row[5], ID_BYTES)
         ):
             return None
+        who = Who(row[0], row[5])
         log = LogId(row[1], row[2], row[3])
         for span in row[4]:
             if not (type(span) is list and len(span) == 2 and all(is_uint(end) for end in span)):
@@ -84,8 +98,13 @@ def decode_body(body: bytes) -> Displayed | None:
             first, last = span
             if not 0 < first <= last or len(displayed) + last - first >= SEQS_MAX:
                 return None
-            displayed += [(row[0], log, seq) for seq in range(first, last + 1)]
+            displayed += [(who, log, seq) for seq in range(first, last + 1)]
     return displayed
+
+
+def of_whom(body: bytes) -> list[tuple[str, bytes]]:
+    """(staff id, session) of everybody that a body of this schema speaks of, each once."""
+    return list(dict.fromkeys((who.staff_id, who.session) for who, _, _ in decode_body(body) or ()))
 
 
 def check(body: bytes, audience: str) -> str | None:
@@ -101,7 +120,7 @@ def fold(rows: Rows, item: Item) -> None:
     if item.state != EFFECTIVE and not item.ended:
         return
     here = place(item.entry.log, item.entry.seq)
-    for person, log, seq in decode_body(item.entry.body) or ():
+    for (person, _), log, seq in decode_body(item.entry.body) or ():
         at = place(log, seq)
         key = f"{at}:{person}"
         row = rows.get(NAME, key)
@@ -120,7 +139,7 @@ def fold(rows: Rows, item: Item) -> None:
 
 KIND = Kind(
     NAME,
-    Rule(frozenset({BACKGROUND}), True, frozenset(), check),
+    Rule(frozenset({BACKGROUND}), True, frozenset(), check, of_whom),
     BACKGROUND,
     LIFETIME_S_MAX[BACKGROUND],
     fold,

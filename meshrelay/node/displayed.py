@@ -27,7 +27,8 @@ class Displayed:
 
     def mark_read(self, seat: Seat, items: list[tuple[str, str]]) -> None:
         """See Office.mark_read."""
-        person = open_seat(seat).person
+        taken = open_seat(seat)
+        person, who = taken.person, receipts.Who(taken.person.staff_id, taken.session.id)
         for author, message_id in items:
             found = self._reading.find(author, message_id)
             if found is None or author == person.staff_id:
@@ -38,8 +39,8 @@ class Displayed:
             self._rooms.check(person, message.room)
             place = self._reading.shown_at(found)
             waiting = self._waiting.setdefault(message.room, [])
-            if (person.staff_id, *place) not in waiting:
-                waiting.append((person.staff_id, *place))
+            if (who, *place) not in waiting:
+                waiting.append((who, *place))
 
     async def run(self) -> None:
         """Flush until cancelled."""

@@ -174,7 +174,10 @@ class Corpus:
         return frame_of(KITA.sign1(encode(envelope), entry_aad(NETWORK)))
 
     def _read(self, rng: random.Random) -> bytes:
-        logs = [(str(number), LogId(KITA.public, INCARNATION, 1), number) for number in (1, 2, 9)]
+        logs = [
+            (receipts.Who(str(number), SATO.session.id), LogId(KITA.public, INCARNATION, 1), number)
+            for number in (1, 2, 9)
+        ]
         body = loose(damage(decode(receipts.encode_body("all", logs), FRAME_BYTES_MAX), rng))
         log = LogId(KITA.public, rng.randbytes(8), 2)
         envelope = [*log, 1, log.first_prev, PT_MS << 16, 4, LIFETIME_S, receipts.NAME, b"", body]

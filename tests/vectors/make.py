@@ -150,7 +150,8 @@ def _chain() -> list[tuple[Entry, AuthorPart | None]]:
     first, first_part = _said(log, 1, log.first_prev, "余震に注意してください。")
     second, second_part = _said(log, 2, first.id, "避難所を開けました。")
     background = LogId(KITA.public, DAY, 2)
-    body = receipts.encode_body("all", [(STAFF_ID, log, 1), (STAFF_ID, log, 2)])
+    who = receipts.Who(STAFF_ID, OPENED.id)
+    body = receipts.encode_body("all", [(who, log, 1), (who, log, 2)])
     read = make_entry(
         KITA, NETWORK, background, 1, background.first_prev, (NOON_MS + 3) << 16, 4,
         Draft(2, receipts.NAME, 7 * 86_400, b"", body),

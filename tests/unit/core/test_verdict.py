@@ -9,6 +9,7 @@ from meshrelay.core.events import Received, Rejudge, Submit
 from meshrelay.core.records import Record, Session, make_session
 from meshrelay.core.signing import Signer
 from meshrelay.core.verdict import EFFECTIVE, REFUSED, UNKNOWN_KIND, WAITING, Judge
+from meshrelay.desk import receipts
 from tests.unit.core.city import (
     CHUO,
     ISSUER_RECORD,
@@ -181,3 +182,39 @@ def test_records_that_come_call_for_a_new_verdict() -> None:
         isinstance(effect, Rejudge) and SATO.session.id in effect.record_ids
         for effect in chuo.effects
     )
+
+
+# What a node says of people
+
+
+def seen_by(who: Person, origin: Signer = KITA, staff_id: str = "1001") -> Entry:
+    """A node's word that somebody had an entry on their screen."""
+    body = receipts.encode_body(
+        "all", [(receipts.Who(staff_id, who.session.id), log_of(CHUO), 1)]
+    )  # fmt: skip
+    log = log_of(origin, 2)
+    draft = Draft(2, receipts.NAME, LIFETIME_S, b"", body)
+    return make_entry(origin, NETWORK, log, 1, log.first_prev, 1, 4, draft)
+
+
+def of_reads(*records: Record) -> Judge:
+    return Judge(book_of(*RECORDS, *records), {receipts.NAME: receipts.KIND.rule})
+
+
+def test_a_node_says_who_read_of_those_who_logged_in_at_it() -> None:
+    assert of_reads(*SATO.records)(seen_by(SATO)).state == EFFECTIVE
+
+
+def test_it_waits_for_the_log_in_that_it_names() -> None:
+    verdict = of_reads()(seen_by(SATO))
+
+    assert (verdict.state, verdict.missing) == (WAITING, SATO.session.id)
+
+
+def test_nobody_is_said_to_have_read_at_a_node_where_they_never_were() -> None:
+    judging = of_reads(*SATO.records, *CHIEF.records)
+
+    elsewhere, another = judging(seen_by(SATO, CHUO)), judging(seen_by(SATO, staff_id="1000"))
+
+    assert (elsewhere.state, elsewhere.reason) == (REFUSED, "session_of_another_node")
+    assert (another.state, another.reason) == (REFUSED, "session_of_another_person")

@@ -10,6 +10,8 @@ from meshrelay.desk import receipts
 from meshrelay.desk.kind import Item, Row
 from tests.unit.core.city import KITA, LIFETIME_S, NETWORK, PT_MS, Person, log_of
 
+SESSION = b"s" * 32
+
 
 class MemoryRows:
     """`desk.kind.Rows`, with notes of what was carried and touched."""
@@ -54,6 +56,7 @@ def ended(entry: Entry, who: Person | None = None, reason: str = "fork") -> Item
 def shown(*triples: tuple[str, LogId, int], seq: int = 1, at_ms: int = PT_MS) -> Entry:
     """北区's node: these people had these entries on their screens."""
     log = log_of(KITA, 2)
-    body = receipts.encode_body("all", list(triples))
+    seen = [(receipts.Who(person, SESSION), log, seq) for person, log, seq in triples]
+    body = receipts.encode_body("all", seen)
     draft = Draft(2, receipts.NAME, LIFETIME_S, b"", body)
     return make_entry(KITA, NETWORK, log, seq, log.first_prev, at_ms << 16, 4, draft)

@@ -14,17 +14,25 @@ from meshrelay.core.verdict import REFUSED
 from meshrelay.desk import receipts
 from meshrelay.desk.kind import place
 from tests.unit.core.city import CHUO, KITA, PT_MS, log_of
-from tests.unit.desk.rows import MemoryRows, ended, item, shown
+from tests.unit.desk.rows import SESSION, MemoryRows, ended, item, shown
 
 LOG = log_of(KITA)
-ROW = ["1001", *LOG, [[1, 3]]]
+ROW = ["1001", *LOG, [[1, 3]], SESSION]
+
+
+def seen(*spans: list[Any]) -> list[Any]:
+    """A row about these spans."""
+    return [*ROW[:4], [*spans], SESSION]
+
+
+SATO, SUZUKI = (receipts.Who(staff_id, SESSION) for staff_id in ("1001", "1002"))
 
 
 @settings(deadline=None)
 @given(
     st.sets(
         st.tuples(
-            st.sampled_from(["1001", "1002"]), st.sampled_from([LOG, log_of(CHUO)]),
+            st.sampled_from([SATO, SUZUKI]), st.sampled_from([LOG, log_of(CHUO)]),
             st.integers(1, 60),
         ),
         max_size=80,
@@ -40,21 +48,23 @@ def test_what_was_displayed_comes_back(displayed: set[Any]) -> None:
 
 
 def test_a_screenful_is_one_range_and_small() -> None:
-    body = receipts.encode_body("all", [("1001", LOG, seq) for seq in range(1, 251)])
+    body = receipts.encode_body("all", [(SATO, LOG, seq) for seq in range(1, 251)])
 
-    assert len(body) < 80 < ENTRY_BYTES_MAX
+    assert len(body) < 120 < ENTRY_BYTES_MAX
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        None, {}, [], ["all"], [1, []], ["字" * 81, []], ["all", [ROW[:4]]],
-        ["all", [[1, *ROW[1:]]]],
-        ["all", [["1001", b"short", *ROW[2:]]]], ["all", [[*ROW[:3], 4, []]]],
-        ["all", [[*ROW[:4], [[1]]]]], ["all", [[*ROW[:4], [[0, 1]]]]],
-        ["all", [[*ROW[:4], [[2, 1]]]]], ["all", [[*ROW[:4], [[1, "2"]]]]],
-        ["all", [[*ROW[:4], [[1, receipts.SEQS_MAX + 1]]]]],
-        ["all", [[*ROW[:4], [[1, 600], [1_000, 1_600]]]]],
+        None, {}, [], ["all"], [1, []], ["字" * 81, []], ["all", [ROW[:4]]], ["all", [ROW[:5]]],
+        *(
+            ["all", [row]]
+            for row in (
+                [*ROW[:5], b"short"], [1, *ROW[1:]], ["1001", b"short", *ROW[2:]],
+                [*ROW[:3], 4, [], SESSION], seen([1]), seen([0, 1]), seen([2, 1]), seen([1, "2"]),
+                seen([1, receipts.SEQS_MAX + 1]), seen([1, 600], [1_000, 1_600]),
+            )
+        ),
     ],
 )  # fmt: skip
 def test_another_schema_is_refused(fields: Any) -> None:
@@ -66,7 +76,7 @@ def test_noise_is_refused() -> None:
 
 
 def test_a_thousand_seqs_pass() -> None:
-    assert receipts.check(encode(["all", [[*ROW[:4], [[1, receipts.SEQS_MAX]]]]]), "") is None
+    assert receipts.check(encode(["all", [seen([1, receipts.SEQS_MAX])]]), "") is None
 
 
 def test_elements_of_a_later_version_are_ignored() -> None:
