@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from meshrelay.core.book import RecordBook
 from meshrelay.core.entry import AuthorPart, Entry, author_aad, read_author_part
-from meshrelay.core.records import StaffCredential
+from meshrelay.core.records import STAFF_REVOKED, StaffCredential
 from meshrelay.core.signing import check1
 from meshrelay.errors import FrameError, SignatureError
 
@@ -106,6 +106,9 @@ class Judge:
             return Verdict(REFUSED, "session_of_another_node", None, part, person)
         if self._book.is_above_end(entry):
             return Verdict(REFUSED, self._book.why_ended(entry.log), None, part, person)
+        end = self._book.staff_end(session.staff, entry.log)
+        if end is not None and entry.seq > end:
+            return Verdict(REFUSED, STAFF_REVOKED, None, part, person)
         rule = self._rules.get(entry.kind)
         if rule is None:
             return Verdict(UNKNOWN_KIND, entry.kind, None, part, person)

@@ -48,7 +48,7 @@ from meshrelay.core.events import (
     Submit,
     Tick,
 )
-from meshrelay.core.records import Record
+from meshrelay.core.records import Record, StaffRevocation
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
 from meshrelay.core.vector import Line
@@ -57,6 +57,7 @@ from meshrelay.errors import LocalProtocolError, StoreError
 from meshrelay.node.behind import Behind
 from meshrelay.node.clock import Clock
 from meshrelay.node.folding import Folder
+from meshrelay.node.sweeping import Sweeping
 from meshrelay.node.verifying import Done, Verifying
 from meshrelay.node.witness import Witness
 from meshrelay.store.log import LogStore
@@ -127,6 +128,7 @@ class Driver:
         self._issued: list[int] = []
         self._covered: list[tuple[LogId, int, int]] = []
         self._behind = Behind(clock)
+        self.sweeping = Sweeping(machine, reader, self._put_verdict, self.write)
 
     def start(self) -> None:
         self._writer.start()
@@ -317,6 +319,8 @@ class Driver:
             raise LocalProtocolError(error_text)
         for done in self._dones.pop(ticket, ()):
             done()
+        if any(isinstance(record.content, StaffRevocation) for record in commit.records):
+            self.sweeping.wake()
         if commit.tag is not None:
             answer = self._answers.pop(commit.tag)
             if not answer.done():

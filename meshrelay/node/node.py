@@ -202,6 +202,7 @@ class Node:
             self._group.create_task(work)
             for work in (
                 self._driver.tick(),
+                self._driver.sweeping.run(),
                 self._displayed.run(),
                 self._watch_health(),
                 *(bearer.run() for bearer in self._bearers),

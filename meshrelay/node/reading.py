@@ -8,7 +8,7 @@ from meshrelay.core import claims
 from meshrelay.core.clock import EXPIRED, UNSURE, age_now, is_uncertain, validity
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import Now
-from meshrelay.core.records import ROLE_ARCHIVE, STAFF_REVOKED, NodeCredential
+from meshrelay.core.records import ROLE_ARCHIVE, NodeCredential
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
 from meshrelay.desk import receipts, talk
@@ -145,19 +145,9 @@ class Reading:
         return self._machine.book.staff[staff].name if staff else staff_id
 
     def _standing(self, shown: Row) -> str | None:
-        """Why the author's words are marked: revoked below it, or a card claimed twice."""
-        if not shown["session"]:
-            return None
-        book = self._machine.book
-        session_id = bytes.fromhex(shown["session"])
-        session = book.session(session_id)
-        if session is None:
-            return None
-        log, seq = _place(shown["place"])
-        end = book.staff_end(session.staff, log)
-        if end is not None and seq > end:
-            return STAFF_REVOKED
-        return "binding_conflict" if claims.is_doubtful(book, session_id) else None
+        """Why the author's words are marked: their card is claimed twice."""
+        session = bytes.fromhex(shown["session"])
+        return "binding_conflict" if claims.is_doubtful(self._machine.book, session) else None
 
     def _is_hidden(self, row: Row) -> bool:
         """Whether only suspended nodes took the message in: hidden until that is lifted."""

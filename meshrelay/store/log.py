@@ -113,6 +113,11 @@ class LogStore:
         run("INSERT OR REPLACE INTO meta VALUES ('vouched', ?)", (f"{boot} {saved_ns}",))
         return True
 
+    def keep_swept(self, revocations: int) -> None:
+        """Verdicts are right for so many revocations of people."""
+        run = self.connection.execute
+        run("INSERT OR REPLACE INTO meta VALUES ('swept', ?)", (revocations,))
+
     def keep_mark(self, mark: Mark) -> None:
         """Where the clock of seen time stands."""
         self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('seen', ?)", (mark.pack(),))

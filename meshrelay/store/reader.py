@@ -65,6 +65,16 @@ class LogReader:
         query = f"SELECT raw FROM entries WHERE log={_LOG} AND seq>? ORDER BY seq"
         return [row[0] for row in self._run(query, (*log, height))]
 
+    def piece_above(self, log: LogId, seq: int, limit: int) -> list[tuple[int, bytes]]:
+        """(entry number, bytes) of the next entries of the log above `seq`, in order."""
+        query = f"SELECT id, raw FROM entries WHERE log={_LOG} AND seq>? ORDER BY seq LIMIT ?"
+        return [(number, raw) for number, raw in self._run(query, (*log, seq, limit))]
+
+    def swept(self) -> int:
+        """For how many revocations of people the stored verdicts are right."""
+        row = self._run("SELECT value FROM meta WHERE key='swept'").fetchone()
+        return int(row[0]) if row else 0
+
     def waiting_for(self, record_ids: list[bytes]) -> list[tuple[int, bytes]]:
         """(entry number, bytes) of entries whose verdict waits for one of these records."""
         found: list[tuple[int, bytes]] = []

@@ -18,14 +18,30 @@ from meshrelay.core.entry import (
     make_entry,
     sign_author_part,
 )
+from meshrelay.core.records import StaffRevocation, make_staff_revocation
 from meshrelay.core.signing import Signer
+from meshrelay.desk import receipts
 from tests.forged.row import Row
 from tests.forged.scene import RECORDS, Liar, Victim, frame_of
-from tests.unit.core.city import KITA, LIFETIME_S, NETWORK, NISHINARI, PT_MS, Person, person
+from tests.unit.core.city import (
+    ISSUER,
+    ISSUER_RECORD,
+    KITA,
+    LIFETIME_S,
+    NETWORK,
+    NISHINARI,
+    PT_MS,
+    Person,
+    person,
+)
 
 SATO = person("1001", KITA)
 MAYOR = person("0001", NISHINARI, serial=2, roles=("hq",))
 STRANGER = person("9999", KITA, serial=3)  # whose records nobody has
+LEAVER = person("1004", KITA, serial=4, roles=("staff", "instructor"))
+REVOCATION = make_staff_revocation(
+    ISSUER, NETWORK, StaffRevocation(ISSUER_RECORD.id, LEAVER.staff.id, [])
+)
 # An honest entry after so many, so that "effective" is not simply never counted.
 HONEST_EVERY = 100
 PER_FRAME = 25
@@ -104,6 +120,15 @@ class Pretender(Liar):
     def session_key_of_somebody_else(self) -> tuple[Written, str]:
         return self.said(SATO, key=MAYOR.signer), "author_signature"
 
+    def revoked_person(self) -> tuple[Written, str]:
+        return self.said(LEAVER), "staff_revoked"
+
+    def reader_who_was_never_there(self) -> tuple[Written, str]:
+        """西成区's mayor is said to have read something at 北区."""
+        who = receipts.Who("0001", MAYOR.session.id)
+        body = receipts.encode_body("all", [(who, self.logs[1], 1)])
+        return Written(2, receipts.NAME, 60, b"", body), "session_of_another_node"
+
     def session_that_nobody_knows(self) -> tuple[Written, str]:
         return self.said(STRANGER), "session"
 
@@ -139,7 +164,8 @@ def run(cases: int, seed: int, directory: Path) -> Row:
     """All attacks in turn in four logs of 北区, an honest entry among them now and then."""
     row = Row("out of role, replayed, unknown", "0 effective, 0 logs stopped", seed)
     rng = random.Random(f"powerless {seed}")
-    victim = Victim(directory, [*RECORDS, *SATO.records, *MAYOR.records])
+    people = [*SATO.records, *MAYOR.records, *LEAVER.records, REVOCATION]
+    victim = Victim(directory, [*RECORDS, *people])
     pretender = Pretender(rng)
     names = [*ATTACKS]
     expected: dict[bytes, tuple[str, str]] = {}

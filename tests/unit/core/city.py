@@ -68,6 +68,7 @@ from meshrelay.core.records import (
 from meshrelay.core.signing import Signer, hash32, network_id
 from meshrelay.core.vector import Vector
 from meshrelay.core.verdict import Rule
+from meshrelay.desk import receipts
 from meshrelay.errors import LocalProtocolError
 
 PT_MS = 1_790_000_000_000
@@ -203,6 +204,7 @@ RULES = {
         frozenset({1}), False, frozenset(), lambda body, audience: None if body else "empty"
     ),
     "order": Rule(frozenset({0}), False, frozenset({"hq"}), lambda body, audience: None),
+    receipts.NAME: receipts.KIND.rule,
 }
 
 

@@ -212,3 +212,24 @@ async def test_what_a_page_sealed_opens_here_and_nothing_altered_does(town: Town
         kita.unseal(bytes(page.public_key), sealed.nonce, sealed.ciphertext[:-1] + b"?")
     with refused_as("bad_seal"):
         kita.unseal(b"short", sealed.nonce, sealed.ciphertext)
+
+
+async def test_a_kill_in_the_middle_of_a_sweep_is_made_good_at_the_next_start(town: Town) -> None:
+    kita = town.nodes["01"]
+    clerk, registrar = await town.log_in("01", CLERK), await town.log_in("01", REGISTRAR)
+    for number in range(3):
+        await town.say("01", clerk, f"{number}")
+    network = town.network()
+    content = StaffRevocation(network.issuer_record.id, seat_staff(clerk), [])
+    revocation = make_staff_revocation(network.issuer, network.network, content)
+    kita._driver.sweeping.wake = lambda: None  # type: ignore[method-assign]
+    await kita._driver.submit([], [revocation])
+    assert troubles_of(town, "01", registrar) == [None, None, None]
+
+    await town.stop("01")
+    kita = await town.start("01")
+    registrar = await town.log_in("01", REGISTRAR)
+    await until(lambda: troubles_of(town, "01", registrar) == ["staff_revoked"] * 3)
+    await town.stop("01")
+    kita = await town.start("01")
+    assert kita._reader.swept() == 1
