@@ -100,8 +100,11 @@ class Fetching:
         link.owed_buckets.update(dict.fromkeys(numbers))
         yield from self.fill(link, now)
 
-    def fill(self, link: LinkState, now: Now) -> Iterator[Effect]:
-        """Keep a window of announced records and buckets under way on this link."""
+    def fill(self, link: LinkState, now: Now, afresh: bool = False) -> Iterator[Effect]:
+        """Keep a window of announced records and buckets under way on this link.
+
+        `afresh`: what was under way is given up for lost; else it would fill the grant for ever.
+        """
         link.asking &= link.owed_records.keys()
         link.asking_buckets &= link.owed_buckets.keys()
         buckets: list[int] = []
@@ -118,7 +121,7 @@ class Fetching:
         link.asking.update(ids)
         link.asking_buckets.update(buckets)
         self._asked.update(dict.fromkeys(ids, link.id))
-        yield from self._following.want(link, [], ids, buckets, now)
+        yield from self._following.want(link, [], ids, buckets, now, afresh)
 
     def _next_ids(self, link: LinkState, room: int) -> list[bytes]:
         """Announced ids that are asked nowhere; looked-at ones go to the end of the queue."""
@@ -158,7 +161,8 @@ class Fetching:
         """A window that nothing came into for a lease is asked for once more, or elsewhere."""
         if not link.owed_records and not link.owed_buckets:
             return
-        if now.mono_ms - link.records_ms >= LEASE_MS:
+        lost = now.mono_ms - link.records_ms >= LEASE_MS
+        if lost:
             link.asking.clear()
             link.asking_buckets.clear()
-        yield from self.fill(link, now)
+        yield from self.fill(link, now, lost)

@@ -17,6 +17,7 @@ from meshrelay.core.frames import (
     Frame,
     Hello,
     Lines,
+    Records,
     Want,
     encode_frame,
 )
@@ -561,6 +562,23 @@ def test_two_wards_that_owe_nothing_meet_without_a_want() -> None:
 
     assert city.frames(Want) == []
     assert chuo.machine.cursors.get(KITA.public, NO_CURSOR).change > 0
+
+
+def test_records_that_were_lost_do_not_fill_the_grant_for_ever() -> None:
+    city, kita, chuo = two_wards()
+    city.join(kita, chuo)
+    city.deliver()
+    roster = [person(f"{2000 + number}", KITA, number).staff for number in range(1, 20)]
+    city.lost = lambda *sent: isinstance(sent[2], Records)
+    kita.feed(Submit([], roster, 1))
+    city.deliver()
+    city.pass_ms(HELLO_MS + LEASE_MS // 2)
+    city.lost = lambda *_: False
+    city.pass_ms(2 * LEASE_MS)
+
+    assert chuo.machine.vector.digest() == kita.machine.vector.digest()
+    wants = [frame for frame in city.frames(Want, chuo) if isinstance(frame, Want)]
+    assert any(want.records and want.done == DONE_ALL for want in wants)
 
 
 def test_what_is_written_next_is_sent_under_the_grant_that_both_know() -> None:
