@@ -44,11 +44,12 @@ def check(body: bytes, audience: str) -> str | None:
     return None if audience else "no_room"
 
 
-def fold(rows: Rows, item: Item) -> None:
+def fold(rows: Rows, item: Item, more: Row | None = None) -> None:
     """One row a message; `copies` by place, so that any order gives the same row.
 
     What waits for a record has no row yet: nobody vouches for it. An orphan's key is its
-    entry: two branches of a log may each have one at the same place.
+    entry: two branches of a log may each have one at the same place. `more`: for the row of a
+    kind that is a text with something besides.
     """
     part, person = item.part, item.person
     if part is None or person is None or item.state == WAITING:
@@ -61,7 +62,7 @@ def fold(rows: Rows, item: Item) -> None:
         "session": part.session.hex(),
         "text": _text(part.body) or part.summary,
     }
-    keep(rows, item, person.staff_id, part.message_id, words)
+    keep(rows, item, person.staff_id, part.message_id, words | (more or {}))
 
 
 def keep(rows: Rows, item: Item, author: str, message_id: bytes, words: Row) -> None:
@@ -120,8 +121,8 @@ def other_texts(row: Row) -> list[str]:
     return sorted(texts - {shown(row)["text"]})
 
 
-def _content(copy: Row) -> tuple[str, str, str]:
-    return copy["room"], copy["text"], copy["refused"]
+def _content(copy: Row) -> tuple[str, str, str, str]:
+    return copy.get("kind", NAME), copy["room"], copy["text"], copy["refused"]
 
 
 def sort_key(copy: Row) -> str:
@@ -134,7 +135,7 @@ def trouble(row: Row) -> str | None:
     good = [copy for copy in row["copies"].values() if not copy["refused"]]
     if not good:
         return str(shown(row)["refused"])
-    return "conflict" if len({(copy["room"], copy["text"]) for copy in good}) > 1 else None
+    return "conflict" if len({_content(copy) for copy in good}) > 1 else None
 
 
 KIND = Kind(

@@ -300,8 +300,9 @@ class Office(Protocol):
 
         Raises:
             RefusedError: `id_taken` (409: same id, other content), `bad_id`, `no_room`
-                (404), `not_member` (403), `empty`, `too_long`, `unknown_kind`,
-                `seat_closed` (401), `disk` (503).
+                (404), `not_member` (403), `role` (403: the kind needs one), `empty`,
+                `too_long`, `unknown_kind`, `seat_closed` and `card_revoked` (401),
+                `node_revoked` (403), `disk` (503).
         """
 
     async def post_note(

@@ -11,15 +11,15 @@ import msgspec
 
 from meshrelay.core.codec import encode
 from meshrelay.core.entry import TEXT_CHARS_MAX, AuthorPart, Draft, Entry, sign_author_part
-from meshrelay.core.records import NAME_CHARS_MAX
+from meshrelay.core.records import NAME_CHARS_MAX, ROLE_INSTRUCTOR
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
-from meshrelay.desk import note, talk
+from meshrelay.desk import note, order, talk
 from meshrelay.errors import RefusedError
 from meshrelay.node.clock import Clock
 from meshrelay.node.driver import Driver
 from meshrelay.node.folding import KINDS
-from meshrelay.node.office import Posted, Seat
+from meshrelay.node.office import Person, Posted, Seat
 from meshrelay.node.reading import Reading
 from meshrelay.node.rooms import Rooms
 from meshrelay.node.seats import OpenSeat, card_revoked, open_seat
@@ -29,6 +29,9 @@ from meshrelay.store.reader import LogReader
 # A node that rebuilds its views answers all the same, after this long.
 SHOWN_TRIES_MAX = 10
 SHOWN_TRY_S = 0.1
+
+# Kinds that a page may post for a person.
+SENT = frozenset({talk.NAME, *order.ROLES})
 
 Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
 Key = tuple[str, bytes]  # author (of a note the node), message id
@@ -64,6 +67,7 @@ class Posting:
         taken = open_seat(seat)
         message = read_message_id(message_id)
         encoded = refuse_body(kind, body)
+        refuse_role(kind, taken.person)
         self._rooms.check(taken.person, room)
         content = hash32(encode([kind, room, encoded]))
         key = (taken.person.staff_id, message)
@@ -180,7 +184,7 @@ def refuse_body(kind: str, body: dict[str, Any]) -> bytes:
     Raises:
         RefusedError: `unknown_kind`, `empty` or `too_long`.
     """
-    if kind != talk.NAME:
+    if kind not in SENT:
         raise RefusedError(
             "unknown_kind",
             f"この機器は種類「{kind[:20]}」を送れません。",
@@ -219,6 +223,24 @@ def refuse_body(kind: str, body: dict[str, Any]) -> bytes:
             "Remove them and send again.",
             400,
         ) from None
+
+
+def refuse_role(kind: str, person: Person) -> None:
+    """Refuse before signing what every node would refuse after. Raises `role`."""
+    roles = KINDS[kind].rule.roles
+    if not roles or not roles.isdisjoint(person.roles):
+        return
+    who, who_en = ("本部長", "hq")
+    if ROLE_INSTRUCTOR in roles:
+        who, who_en = ("本部長か指示者", "hq or instructor")
+    raise RefusedError(
+        "role",
+        f"これを出せるのは{who}の権限を持つ人だけです。送っていません。",
+        f"Only somebody with the role {who_en} can say this. It was not sent.",
+        "権限のある人に頼むか、ふつうのメッセージとして送ってください。",
+        "Ask somebody who may, or send it as an ordinary message.",
+        403,
+    )
 
 
 def refuse_source(source: str, source_name: str) -> None:

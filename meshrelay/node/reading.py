@@ -11,7 +11,7 @@ from meshrelay.core.events import Now
 from meshrelay.core.records import ROLE_ARCHIVE, NodeCredential
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
-from meshrelay.desk import receipts, talk
+from meshrelay.desk import note, receipts, talk
 from meshrelay.desk.kind import Row
 from meshrelay.errors import RefusedError
 from meshrelay.node.office import (
@@ -111,7 +111,7 @@ class Reading:
             author_name=staff.name if staff else self._taker(shown, row["author"]),
             author_ward=staff.ward if staff else origin.ward if origin else "",
             message_id=_dashed(row["id"]),
-            kind=talk.NAME,
+            kind=shown.get("kind", note.NAME if "unsigned" in shown else talk.NAME),
             room=shown["room"],
             body={"text": shown["text"]} | ({"others": others_said} if others_said else {}),
             created_ms=shown["created"],

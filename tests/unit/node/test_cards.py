@@ -233,3 +233,28 @@ async def test_a_kill_in_the_middle_of_a_sweep_is_made_good_at_the_next_start(to
     await town.stop("01")
     kita = await town.start("01")
     assert kita._reader.swept() == 1
+
+
+@pytest.mark.parametrize("kind", ["mode", "instruction", "evacuation", "notice"])
+async def test_an_order_is_refused_before_it_is_signed_by_who_may_not_give_it(
+    town: Town, kind: str
+) -> None:
+    kita = town.nodes["01"]
+    clerk = await town.log_in("01", CLERK)
+    heights = dict(kita.machine.vector.lines)
+
+    with refused_as("role"):
+        await kita.post(clerk, kind, "all", {"text": "避難してください"}, uuid7(), None)
+
+    assert kita.machine.vector.lines == heights
+
+
+async def test_an_order_of_who_may_reaches_every_ward_with_its_kind(town: Town) -> None:
+    kita = town.nodes["01"]
+    mayor, other = await town.log_in("01", MAYOR), await town.log_in("02", OTHER)
+    await kita.post(mayor, "evacuation", "all", {"text": "高台へ避難してください"}, uuid7(), None)
+
+    await until(lambda: town.room("02", other))
+    (order,) = town.room("02", other)
+    assert (order.kind, order.trouble) == ("evacuation", None)
+    assert {log.lane for log in kita.machine.vector.lines if log.origin == kita.machine.me} == {0}
