@@ -40,8 +40,10 @@ def encode(value: Value) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
-def decode(data: bytes, bytes_max: int) -> Any:
+def decode(data: bytes, bytes_max: int, items_max: int = ITEMS_MAX) -> Any:
     """Decode what `encode` made, and nothing else.
+
+    `items_max`: more for a file of our own than for what a peer sends.
 
     The caller still checks types and lengths: a decoded value may be any mix of
     None, bool, int, bytes, str, list and dict.
@@ -61,10 +63,10 @@ def decode(data: bytes, bytes_max: int) -> Any:
             allow_indefinite=False,
             allow_duplicate_keys=False,
         )
-        if _count(value, 0) > ITEMS_MAX:
+        if _count(value, 0, items_max) > items_max:
             raise FrameError(
                 "malformed",
-                f"a type that the protocol does not use, or more than {ITEMS_MAX} values",
+                f"a type that the protocol does not use, or more than {items_max} values",
             )
         same = _size(value) == len(data)
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -74,8 +76,8 @@ def decode(data: bytes, bytes_max: int) -> Any:
     return value
 
 
-def _count(value: Any, count: int) -> int:
-    """How many values there are, added to `count`; beyond ITEMS_MAX as soon as that is sure.
+def _count(value: Any, count: int, items_max: int) -> int:
+    """How many values there are, added to `count`; beyond `items_max` as soon as that is sure.
 
     Only `Value` counts as a value: cbor2 also reads floats, undefined, simple values and any
     map key, and one of these is as bad as too many.
@@ -84,17 +86,17 @@ def _count(value: Any, count: int) -> int:
     if kind is list or kind is dict:
         count += len(value)
         if kind is dict and not all(type(key) is int for key in value):
-            return ITEMS_MAX + 1
+            return items_max + 1
         items = value.values() if kind is dict else value
         if _LEAVES.issuperset(map(type, items)):
             return count
         for item in items:
-            if count > ITEMS_MAX:
+            if count > items_max:
                 return count
             if type(item) not in _LEAVES:
-                count = _count(item, count)
+                count = _count(item, count, items_max)
         return count
-    return count if kind in _LEAVES else ITEMS_MAX + 1
+    return count if kind in _LEAVES else items_max + 1
 
 
 def _size(value: Any) -> int:

@@ -37,6 +37,8 @@ ARGON2_PASSES = 3
 # Of a locked screen: tried at this node only, and it guards no key.
 LOCK_KIB = 8 * 1024
 ENROLMENT_BYTES_MAX = 256 * 1024 * 1024
+# 30,000 staff, each with several credentials, bindings and revocations over the years.
+ENROLMENT_RECORDS_MAX = 1_000_000
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford base32
 _CHECK = _ALPHABET + "*~$=U"
@@ -102,7 +104,7 @@ def load_keys(directory: Path) -> Keys:
     seed, box = (_read_key(directory / "keys" / name) for name in ("node.key", "box.key"))
     path = directory / "enrolment.cbor"
     try:
-        raws = decode(path.read_bytes(), ENROLMENT_BYTES_MAX)
+        raws = decode(path.read_bytes(), ENROLMENT_BYTES_MAX, ENROLMENT_RECORDS_MAX)
         records = [read_record(raw) for raw in raws]
     except OSError as error:
         raise ConfigError(f"{path}: not enrolled yet; run `meshrelay node enrol`") from error
