@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import HeldEntry
 from meshrelay.core.signing import hash32
+from meshrelay.core.vector import Line
 from meshrelay.core.verdict import UNKNOWN_KIND
 from meshrelay.store.sqlite import connect
 
@@ -74,6 +76,20 @@ class LogReader:
         """For how many revocations of people the stored verdicts are right."""
         row = self._run("SELECT value FROM meta WHERE key='swept'").fetchone()
         return int(row[0]) if row else 0
+
+    def lines(self) -> list[Line]:
+        """Every log held, and how far."""
+        query = "SELECT origin, incarnation, lane, height, head FROM logs ORDER BY id"
+        return [Line(LogId(*log), height, head) for *log, height, head in self._run(query)]
+
+    def records(self) -> list[bytes]:
+        """Every record held, in the order in which they were taken."""
+        return [row[0] for row in self._run("SELECT raw FROM records ORDER BY number")]
+
+    def in_logs(self) -> Iterator[bytes]:
+        """Every entry that stands in a log, in the order of arrival."""
+        for row in self._run("SELECT raw FROM entries WHERE log IS NOT NULL ORDER BY id"):
+            yield row[0]
 
     def waiting_for(self, record_ids: list[bytes]) -> list[tuple[int, bytes]]:
         """(entry number, bytes) of entries whose verdict waits for one of these records."""
