@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 # argparse keeps the class of what add_subparsers returns to itself.
 Groups = Any
+_T = TypeVar("_T")
 Run = Callable[[argparse.Namespace], int]
 
 
@@ -45,3 +47,22 @@ def say(args: argparse.Namespace, result: Mapping[str, Any], lines: Sequence[str
         print(json.dumps(result, ensure_ascii=False, indent=2))
     else:
         print("\n".join(lines))
+
+
+def agrees(lines: Sequence[str]) -> bool:
+    """Show what is about to be done and ask; nobody at the terminal is a no."""
+    print("\n".join(lines), file=sys.stderr)
+    if not sys.stdin.isatty():
+        return False
+    print("続けますか / go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes", "はい")
+
+
+def progress(items: Sequence[_T], what: str, args: argparse.Namespace) -> Iterable[_T]:
+    """The same items, with a bar while somebody watches."""
+    from rich.console import Console
+    from rich.progress import track
+
+    hidden = args.json or not sys.stderr.isatty()
+    console = Console(stderr=True)
+    return track(items, what, console=console, disable=hidden, transient=True)

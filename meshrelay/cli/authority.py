@@ -1,11 +1,15 @@
-"""The network's own directory: authority, issuer, TLS CA, ward list and every record issued.
+"""The issuer's directory of one network: issuer key, TLS CA, ward list, every record issued.
 
-    NETDIR/authority.key issuer.key   32-byte Ed25519 seeds, hex, 0600
-    NETDIR/tls-ca.key ca.crt          PEM
-    NETDIR/wards.csv                  code,name,name_en
+    NETDIR/issuer.key tls-ca.key      secrets of the issuer, 0600
+    NETDIR/transit.secret             transit keys, a generation and 64 hex digits a line, 0600
+    NETDIR/cards.secret               card codes, so that a card can be printed again, 0600
+    NETDIR/ca.crt                     PEM
+    NETDIR/wards.csv                  code,name,name_en,address
     NETDIR/records.cbor               array of records, in the order they were issued
+    NETDIR/issuer-request.cbor        what the authority is asked to sign
+    NETDIR/authority/                 the authority, until it is moved to two USB sticks
 
-Real deployments keep authority.key off line; the other files stay on the issuer's laptop.
+The authority's own key is no part of it (`authdir`): it is mounted where hq is concerned.
 """
 
 from __future__ import annotations
@@ -13,48 +17,65 @@ from __future__ import annotations
 import csv
 import io
 import secrets
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from meshrelay.cli import files, x509
+from meshrelay.cli import authdir, files, sealing, x509
+from meshrelay.cli.files import read_seed, write_seed
 from meshrelay.cli.places import check_network_dir
+from meshrelay.cli.recordfile import (
+    book_of,
+    pack_records,
+    unpack_records,
+    with_parents,
+)
 from meshrelay.core.book import RecordBook
-from meshrelay.core.codec import decode, encode
+from meshrelay.core.codec import decode, encode, is_bytes
 from meshrelay.core.records import (
-    NAME_CHARS_MAX,
+    ROLE_HQ,
     IssuerCredential,
     NodeCredential,
     Record,
-    make_issuer,
-    read_record,
+    StaffCredential,
+    Successor,
+    Transit,
+    make_transit,
 )
-from meshrelay.core.signing import KEY_BYTES, Signer, network_id
+from meshrelay.core.signing import KEY_BYTES, Signer, verify1
 from meshrelay.errors import ConfigError, RemoteProtocolError
 
-GENERATION_FIRST = 1
 HQ_WARD = ("00", "本部", "HQ")
+AUTHORITY_DIRECTORY = "authority"
+REQUEST_FILE, RECORDS_FILE, TRANSIT_FILE = "issuer-request.cbor", "records.cbor", "transit.secret"
+_WARD_COLUMNS = ("code", "name", "name_en", "address")
+_REQUEST_AAD = b"meshrelay/issuer-request/1"
+
+__all__ = ["book_of", "pack_records", "unpack_records", "with_parents"]
 
 
 @dataclass(frozen=True)
 class WardNames:
-    """How an office is called."""
+    """How an office is called. `address`: where its staff page is, for the cards; may be empty."""
 
     code: str
     name: str
     name_en: str
+    address: str = ""
 
 
 @dataclass
 class Authority:
-    """An opened network directory."""
+    """An opened network directory. `authority`: its authority's key, while it is mounted."""
 
     directory: Path
-    authority: Signer
     issuer: Signer
     issuer_record: Record
     book: RecordBook
     records: list[Record]
     wards: dict[str, WardNames]
+    authority: Signer | None = None
+    transit: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def network(self) -> bytes:
@@ -78,7 +99,9 @@ class Authority:
 
     @property
     def ca_key(self) -> bytes:
-        return files.read(self.directory / "tls-ca.key", "the network's CA key")
+        path = self.directory / "tls-ca.key"
+        files.check_secret(path)
+        return files.read(path, "the network's CA key")
 
     def _issuer_content(self) -> IssuerCredential:
         assert isinstance(self.issuer_record.content, IssuerCredential)
@@ -89,7 +112,7 @@ class Authority:
         for record in new:
             self.book.add(record)
         self.records += new
-        files.replace(self.directory / "records.cbor", pack_records(self.records))
+        files.replace(self.directory / RECORDS_FILE, pack_records(self.records))
 
     def name_ward(self, ward: WardNames) -> None:
         """Remember how a ward is called."""
@@ -104,125 +127,268 @@ class Authority:
         nodes = [r.content for r in self.records if isinstance(r.content, NodeCredential)]
         return max((node.serial for node in nodes), default=0) + 1
 
+    def speaker_for(self, roles: Collection[str]) -> tuple[Record, Signer]:
+        """Issuer credential and key that speak of people with these roles.
 
-def create(directory: Path, name: str, drill: bool) -> Authority:
-    """Make a new network.
+        Raises:
+            ConfigError: for role hq the authority is needed and is not mounted.
+        """
+        if ROLE_HQ not in roles:
+            return self.issuer_record, self.issuer
+        if self.authority is None:
+            raise ConfigError(
+                "role hq takes the authority's word: put the authority's stick in and give "
+                "--authority AUTHDIR"
+            )
+        mine = [
+            (content.generation, content.serial, record)
+            for record, content in self._own_credentials()
+            if content.authority == self.authority.public
+        ]
+        return max(mine, key=lambda row: row[:2])[2], self.authority
+
+    def _own_credentials(self) -> list[tuple[Record, IssuerCredential]]:
+        return [
+            (record, record.content)
+            for record in self.records
+            if isinstance(record.content, IssuerCredential)
+            and record.content.key == self.issuer.public
+        ]
+
+    def mount(self, stick: authdir.Stick, signer: Signer) -> None:
+        """Have the authority at hand; one that never spoke for this issuer does so now.
+
+        Raises:
+            ConfigError: it is the authority of another network.
+        """
+        if stick.network != self.network:
+            raise ConfigError(f"{stick.directory} is the authority of another network")
+        known = authority_records(self.records)
+        self.accept(authdir.issue(stick, signer, self.issuer.public, known, raised=False))
+        self.authority = signer
+
+    def accept(self, records: list[Record]) -> None:
+        """Take the authority's records in, and speak by the newest credential from now on."""
+        new = [record for record in records if record.id not in self.book]
+        if not new:
+            return
+        self.add(new)
+        self.issuer_record = newest_credential(self.records, self.issuer.public)
+        files.replace(self.directory / REQUEST_FILE, make_request(self.issuer, self.records))
+
+    def transit_for(self, nodes: Iterable[bytes]) -> list[Record]:
+        """Transit records of the current generation for nodes that have none yet."""
+        generation = self.generation
+        made = []
+        for node in nodes:
+            if (node, generation) not in self.book.transit:
+                sealed = sealing.seal_to(self.book.nodes[node].box, self._transit_key(generation))
+                content = Transit(self.issuer_record.id, node, generation, sealed)
+                made.append(make_transit(self.issuer, self.network, content))
+        return made
+
+    def _transit_key(self, generation: int) -> bytes:
+        if generation not in self.transit:
+            self.transit[generation] = secrets.token_bytes(KEY_BYTES)
+            lines = [f"{number} {key.hex()}\n" for number, key in sorted(self.transit.items())]
+            path = self.directory / TRANSIT_FILE
+            files.replace(path, "".join(lines).encode(), files.SECRET_MODE)
+        return self.transit[generation]
+
+    def people(self) -> dict[str, tuple[bytes, StaffCredential]]:
+        """Staff number -> newest credential (record id and content) that was not revoked."""
+        return {
+            number: (record, self.book.staff[record])
+            for number, record in self.book.staff_by_number.items()
+            if record not in self.book.struck
+        }
+
+
+def create(
+    directory: Path,
+    name: str,
+    drill: bool,
+    passphrase: str | None = None,
+    authority_directory: Path | None = None,
+) -> Authority:
+    """Make a new network, authority and issuer in one go; the authority is mounted.
+
+    Without a passphrase its key is not wrapped: for demonstrations and tests.
 
     Raises:
-        ConfigError: the directory holds something, or the name does not fit.
+        ConfigError: a directory holds something, or the name does not fit.
     """
-    if not name.strip() or len(name) > NAME_CHARS_MAX:
-        raise ConfigError(f"--name: expected 1 to {NAME_CHARS_MAX} characters")
+    if authority_directory is not None:
+        files.check_new(directory)
+    else:
+        files.make_directory(directory)
+    beside = authority_directory or directory / AUTHORITY_DIRECTORY
+    stick = authdir.create(beside, name, drill, passphrase)
+    signer = authdir.unlock(stick, passphrase or "")
+    if authority_directory is not None:
+        files.make_directory(directory)
+    request = _fill(directory)
+    issuer, known = read_request(request, "the issuer's request")
+    accept(directory, authdir.issue(stick, signer, issuer, known, raised=False), "the authority")
+    made = load(directory)
+    made.authority = signer
+    return made
+
+
+def create_issuer(directory: Path) -> bytes:
+    """An issuer's directory that waits for the authority; returns its request.
+
+    Raises:
+        ConfigError: the directory holds something.
+    """
     files.make_directory(directory)
-    authority_seed, issuer_seed = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES)
-    authority, issuer = Signer(authority_seed), Signer(issuer_seed)
-    content = IssuerCredential(authority.public, issuer.public, 1, GENERATION_FIRST, name, drill)
-    ca_key = x509.make_key()
-    write_seed(directory / "authority.key", authority_seed)
-    write_seed(directory / "issuer.key", issuer_seed)
-    files.write_new(directory / "tls-ca.key", ca_key, files.SECRET_MODE)
-    files.write_new(directory / "ca.crt", x509.make_ca(ca_key, name))
+    return _fill(directory)
+
+
+def _fill(directory: Path) -> bytes:
+    seed = secrets.token_bytes(KEY_BYTES)
+    write_seed(directory / "issuer.key", seed)
+    files.write_new(directory / "tls-ca.key", x509.make_key(), files.SECRET_MODE)
     files.write_new(directory / "wards.csv", _wards_csv({HQ_WARD[0]: WardNames(*HQ_WARD)}))
-    record = make_issuer(authority, network_id(authority.public), content)
-    files.write_new(directory / "records.cbor", pack_records([record]))
+    request = make_request(Signer(seed), [])
+    files.write_new(directory / REQUEST_FILE, request)
+    return request
+
+
+def accept(directory: Path, records: list[Record], where: str) -> Authority:
+    """Take in what `authority issue` or `authority raise` wrote.
+
+    Raises:
+        ConfigError: it is for another issuer, of another network, or does not verify.
+    """
+    check_network_dir(directory)
+    book = book_of(records, where)
+    issuer = Signer(read_seed(directory / "issuer.key"))
+    newest_credential(records, issuer.public, where)
+    if (directory / RECORDS_FILE).exists():
+        opened = load(directory)
+        if opened.network != book.network:
+            raise ConfigError(f"{where}: is of another network than {directory}")
+        opened.accept(records)
+        return opened
+    content = newest_credential(records, issuer.public).content
+    assert isinstance(content, IssuerCredential)
+    ca_key = files.read(directory / "tls-ca.key", "the network's CA key")
+    files.replace(directory / "ca.crt", x509.make_ca(ca_key, content.network_name))
+    files.replace(directory / REQUEST_FILE, make_request(issuer, records))
+    files.write_new(directory / RECORDS_FILE, pack_records(records))
     return load(directory)
 
 
 def load(directory: Path) -> Authority:
     """Open a network directory and check everything in it.
 
+    An authority beside it is mounted if its key is not wrapped.
+
     Raises:
-        ConfigError: it is not one, or a file in it is damaged.
+        ConfigError: it is not one, or a file in it is damaged or open to others.
     """
     check_network_dir(directory)
-    path = directory / "records.cbor"
+    path = directory / RECORDS_FILE
+    issuer = Signer(read_seed(directory / "issuer.key"))
+    if not path.exists():
+        raise ConfigError(
+            f"{directory} waits for the authority: carry {directory / REQUEST_FILE} to it "
+            "(`meshrelay authority issue`) and its answer back (`meshrelay issuer accept`)"
+        )
     records = unpack_records(files.read(path, "the network's records"), str(path))
     book = book_of(records, str(path))
-    authority, issuer = (
-        Signer(read_seed(directory / name)) for name in ("authority.key", "issuer.key")
-    )
+    newest = newest_credential(records, issuer.public, str(directory / "issuer.key"))
+    opened = Authority(directory, issuer, newest, book, records, _read_wards(directory))
+    opened.transit = _read_transit(directory / TRANSIT_FILE)
+    beside = directory / AUTHORITY_DIRECTORY
+    if (beside / authdir.KEY_FILE).exists():
+        stick = authdir.read(beside)
+        if not stick.is_wrapped:
+            opened.mount(stick, authdir.unlock(stick, ""))
+    return opened
+
+
+def newest_credential(records: Iterable[Record], issuer: bytes, where: str = "") -> Record:
+    """The credential of this issuer with the highest generation and serial.
+
+    Raises:
+        ConfigError: there is none.
+    """
     mine = [
-        record
+        (record.content.generation, record.content.serial, record)
         for record in records
-        if isinstance(record.content, IssuerCredential) and record.content.key == issuer.public
+        if isinstance(record.content, IssuerCredential) and record.content.key == issuer
     ]
     if not mine:
-        raise ConfigError(f"{directory / 'issuer.key'} is not the issuer of this network")
-    return Authority(directory, authority, issuer, mine[-1], book, records, _read_wards(directory))
+        raise ConfigError(f"{where}: no credential for this issuer; is it of another network?")
+    return max(mine, key=lambda row: row[:2])[2]
 
 
-def write_seed(path: Path, seed: bytes) -> None:
-    """Keep a 32-byte secret as hex, readable by its owner only."""
-    files.write_new(path, seed.hex().encode() + b"\n", files.SECRET_MODE)
+def authority_records(records: Iterable[Record]) -> list[Record]:
+    """What authorities signed to say who they and the issuers are."""
+    return [r for r in records if isinstance(r.content, IssuerCredential | Successor)]
 
 
-def read_seed(path: Path) -> bytes:
-    """A 32-byte secret."""
-    try:
-        seed = bytes.fromhex(files.read(path, "64 hex digits").decode("ascii").strip())
-    except (ValueError, UnicodeDecodeError):
-        seed = b""
-    if len(seed) != KEY_BYTES:
-        raise ConfigError(f"{path}: expected 64 hex digits")
-    return seed
+def make_request(issuer: Signer, records: Iterable[Record]) -> bytes:
+    """What an issuer asks its authority to sign: its key, and the authorities' records it knows."""
+    raws = [record.raw for record in authority_records(records)]
+    return encode([issuer.public, issuer.sign1(encode(raws), _REQUEST_AAD)])
 
 
-def pack_records(records: list[Record]) -> bytes:
-    """Records as a file: a CBOR array of their bytes, parents first."""
-    return encode([record.raw for record in records])
-
-
-def unpack_records(data: bytes, where: str, expected: str = "a file of records") -> list[Record]:
-    """What `pack_records` made; parsed, not verified.
+def read_request(data: bytes, where: str) -> tuple[bytes, list[Record]]:
+    """(issuer's public key, records it knows) of a request whose signature was checked.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: it is not one, or it was altered.
     """
+    expected = f"{where}: expected the {REQUEST_FILE} of `meshrelay issuer create`"
     try:
-        raws = decode(data, files.FILE_BYTES_MAX)
-        if not isinstance(raws, list) or not all(isinstance(raw, bytes) for raw in raws):
-            raise ConfigError(f"{where}: expected {expected}")
-        return [read_record(raw) for raw in raws]
+        fields = decode(data, files.FILE_BYTES_MAX)
+        if not (
+            isinstance(fields, list)
+            and len(fields) == 2
+            and is_bytes(fields[0], KEY_BYTES)
+            and isinstance(fields[1], bytes)
+        ):
+            raise ConfigError(expected)
+        return fields[0], unpack_records(verify1(fields[1], fields[0], _REQUEST_AAD), where)
     except RemoteProtocolError as error:
-        raise ConfigError(f"{where}: expected {expected}") from error
+        raise ConfigError(expected) from error
 
 
-def book_of(records: list[Record], where: str) -> RecordBook:
-    """Verify records that belong to one network.
-
-    Raises:
-        ConfigError: no issuer among them, or one does not verify.
-    """
-    issuers = [r.content for r in records if isinstance(r.content, IssuerCredential)]
-    if not issuers:
-        raise ConfigError(f"{where}: no issuer credential among the records")
-    book = RecordBook(network_id(issuers[0].authority))
+def _read_transit(path: Path) -> dict[int, bytes]:
+    if not path.exists():
+        return {}
+    files.check_secret(path)
     try:
-        for record in records:
-            book.add(record)
-    except RemoteProtocolError as error:
-        raise ConfigError(
-            f"{where}: a record in it does not verify; it is damaged or was altered"
-        ) from error
-    missing = sum(record.id not in book for record in records)
-    if missing:
-        raise ConfigError(f"{where}: records that others depend on are missing ({missing})")
-    return book
+        rows = [line.split() for line in files.read(path, "transit keys").decode().splitlines()]
+        found = {int(number): bytes.fromhex(key) for number, key in rows}
+    except ValueError as error:
+        raise ConfigError(f"{path}: expected a generation and 64 hex digits a line") from error
+    if any(len(key) != KEY_BYTES for key in found.values()):
+        raise ConfigError(f"{path}: expected a generation and 64 hex digits a line")
+    return found
 
 
 def _wards_csv(wards: dict[str, WardNames]) -> bytes:
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(["code", "name", "name_en"])
-    rows.writerows([w.code, w.name, w.name_en] for _, w in sorted(wards.items()))
+    rows.writerow(_WARD_COLUMNS)
+    rows.writerows([w.code, w.name, w.name_en, w.address] for _, w in sorted(wards.items()))
     return out.getvalue().encode()
 
 
 def _read_wards(directory: Path) -> dict[str, WardNames]:
     path = directory / "wards.csv"
     try:
-        text = files.read(path, "code,name,name_en").decode("utf-8")
+        text = files.read(path, "code,name,name_en").decode("utf-8-sig")
         rows = list(csv.DictReader(io.StringIO(text)))
-        return {row["code"]: WardNames(row["code"], row["name"], row["name_en"]) for row in rows}
+        return {
+            row["code"]: WardNames(
+                row["code"], row["name"], row["name_en"], row.get("address") or ""
+            )
+            for row in rows
+        }
     except (UnicodeDecodeError, KeyError, csv.Error) as error:
         raise ConfigError(f"{path}: expected columns code,name,name_en") from error

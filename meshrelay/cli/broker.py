@@ -1,8 +1,10 @@
-"""`meshrelay broker make`."""
+"""`meshrelay broker make` and `run`."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 from meshrelay.cli import answer
@@ -18,6 +20,11 @@ DIR at the path where it will lie on the broker's machine, and copy it there."""
 
 _EXAMPLE = """  meshrelay broker make osaka --host broker.example --port 8883 -o broker
   meshrelay broker make osaka --host broker.example --host 192.0.2.10 -o broker"""
+
+_RUN_ABOUT = """Run Mosquitto from a directory that `broker make` wrote, until Ctrl-C.
+
+This process becomes Mosquitto. As a service: ExecStart=meshrelay broker run DIR."""
+_RUN_EXAMPLE = "  meshrelay broker run /srv/meshrelay-broker"
 
 
 def register(groups: answer.Groups) -> None:
@@ -42,6 +49,17 @@ def register(groups: answer.Groups) -> None:
     make.add_argument(
         "-o", "--output", metavar="DIR", type=Path, required=True, help="a new directory"
     )
+    run = answer.command(commands, "run", _RUN_ABOUT, _RUN_EXAMPLE, run_broker)
+    run.add_argument("directory", metavar="DIR", type=Path, help="made by `broker make`")
+
+
+def run_broker(args: argparse.Namespace) -> int:
+    from meshrelay.cli.brokerdir import run_command
+
+    command = run_command(args.directory)
+    answer.say(args, {"run": command}, [" ".join(command)])
+    sys.stdout.flush()
+    os.execv(command[0], command)
 
 
 def run_make(args: argparse.Namespace) -> int:
@@ -65,7 +83,7 @@ def run_make(args: argparse.Namespace) -> int:
         },
         [
             f"broker of {network.name} in {made.conf.parent}; broker.key in it is secret",
-            f"start it: {start}   (Debian keeps it in /usr/sbin)",
+            f"start it: meshrelay broker run {made.conf.parent}",
             f"as a service, first: sudo chown -R {owner}: {made.conf.parent}",
             "in each node's node.toml, then restart the node:",
             "  [mqtt]",

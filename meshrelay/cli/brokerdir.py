@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import pwd
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from meshrelay.bearers.broker import BrokerFiles, write_broker
+from meshrelay.bearers.broker import CONF, BrokerFiles, write_broker
 from meshrelay.cli import files, x509
 from meshrelay.cli.authority import Authority
 from meshrelay.errors import ConfigError
@@ -15,6 +18,9 @@ from meshrelay.errors import ConfigError
 # How the certificate calls its holder. No node id: a broker can never pass for a node.
 COMMON_NAME = "broker"
 PORT_MAX = 65_535
+# Debian puts the broker where only root's PATH looks.
+BROKER_PATHS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+USER_DEFAULT = "mosquitto"
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*\Z")
 
 
@@ -60,6 +66,54 @@ def make_broker_dir(
         )
     except OSError as error:
         raise ConfigError(f"{home} cannot be written: {error.strerror}") from error
+
+
+def mosquitto() -> str | None:
+    """Where Mosquitto is, if it is installed."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *BROKER_PATHS])
+    return shutil.which("mosquitto", path=path)
+
+
+def run_command(directory: Path) -> list[str]:
+    """How Mosquitto is started from a directory that `make_broker_dir` made.
+
+    Raises:
+        ConfigError: it would not start: what is missing, and the next step.
+    """
+    conf = directory.absolute() / CONF
+    if not conf.exists():
+        raise ConfigError(
+            f"{directory} is not a broker's directory; make one with "
+            "`meshrelay broker make NETDIR --host NAME -o DIR`"
+        )
+    program = mosquitto()
+    if program is None:
+        raise ConfigError("Mosquitto is not installed; run: sudo apt-get install mosquitto")
+    text = files.read(conf, "what `meshrelay broker make` wrote").decode("utf-8")
+    if str(conf.parent / "broker.key") not in text:
+        raise ConfigError(
+            f"{conf} names files at another path: this directory was moved; make it again "
+            "with `meshrelay broker make` at the path where it is to lie"
+        )
+    user = re.search(r"^user (\S+)", text, re.M)
+    if os.geteuid() == 0:
+        _check_owner(conf.parent, user[1] if user else USER_DEFAULT)
+    return [program, "-c", str(conf)]
+
+
+def _check_owner(directory: Path, user: str) -> None:
+    """Started by root, Mosquitto becomes `user`, who must be able to read the key."""
+    try:
+        owner = pwd.getpwnam(user)
+    except KeyError as error:
+        raise ConfigError(
+            f"there is no user {user} on this machine; make the directory again with --user NAME"
+        ) from error
+    if owner.pw_uid not in (0, (directory / "broker.key").stat().st_uid):
+        raise ConfigError(
+            f"{directory}: started by root, Mosquitto becomes {user}, who cannot read "
+            f"broker.key; run: sudo chown -R {user}: {directory}"
+        )
 
 
 def _check_host(host: str) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Protocol
 
 from meshrelay.cli.authority import Authority
-from meshrelay.core.records import ROLE_HQ, Record, StaffCredential, make_staff
-from meshrelay.core.signing import Signer
+from meshrelay.core.records import (
+    Record,
+    StaffCredential,
+    StaffRevocation,
+    make_staff,
+    make_staff_revocation,
+)
+from meshrelay.core.vector import Line
 from meshrelay.node.identity import CARD_BYTES, card_signer, card_text, make_person_binding
 
 
@@ -26,7 +32,7 @@ class Member(Protocol):
     @property
     def unit(self) -> str: ...
     @property
-    def roles(self) -> tuple[str, ...]: ...
+    def roles(self) -> Sequence[str]: ...
 
 
 def new_card_code() -> str:
@@ -35,13 +41,23 @@ def new_card_code() -> str:
 
 
 def staff_record(network: Authority, serial: int, card_code: str, member: Member) -> Record:
-    """The issuer's word on who holds this card.
+    """The issuer's word on who holds this card; with role hq, the authority's.
 
     Serials are given out without a gap, from `network.next_staff_serial()` on.
+
+    Raises:
+        ConfigError: role hq, and the authority is not mounted.
     """
+    card = card_signer(card_code, network.network, member.staff_id).public
+    return credential(network, serial, card, member)
+
+
+def credential(network: Authority, serial: int, card: bytes, member: Member) -> Record:
+    """The same for a card that is known by its public key: it stays in its holder's hand."""
+    issuer, signer = network.speaker_for(member.roles)
     content = StaffCredential(
-        network.issuer_record.id,
-        card_signer(card_code, network.network, member.staff_id).public,
+        issuer.id,
+        card,
         member.staff_id,
         member.name,
         member.kana,
@@ -51,17 +67,26 @@ def staff_record(network: Authority, serial: int, card_code: str, member: Member
         serial,
         network.generation,
     )
-    return make_staff(_signer_for(network, member.roles), network.network, content)
+    return make_staff(signer, network.network, content)
 
 
 def bind_card(network: Authority, staff: Record, card_code: str, pin: str) -> Record:
-    """The binding of a card that is bound when it is issued."""
+    """The binding of a card that is bound when it is issued.
+
+    Raises:
+        ConfigError: role hq, and the authority is not mounted.
+    """
     assert isinstance(staff.content, StaffCredential)
-    signer = _signer_for(network, staff.content.roles)
-    issuer = (network.issuer_record.id, signer)
-    return make_person_binding(network.network, staff, card_code, pin, issuer)
+    issuer, signer = network.speaker_for(staff.content.roles)
+    return make_person_binding(network.network, staff, card_code, pin, (issuer.id, signer))
 
 
-def _signer_for(network: Authority, roles: Collection[str]) -> Signer:
-    """Whose word it takes: the issuer's, for hq the authority's."""
-    return network.authority if ROLE_HQ in roles else network.issuer
+def strike(network: Authority, staff: bytes, lines: list[Line]) -> Record:
+    """The revocation of a credential: what its holder signed counts up to these lines.
+
+    Raises:
+        ConfigError: role hq, and the authority is not mounted.
+    """
+    issuer, signer = network.speaker_for(network.book.staff[staff].roles)
+    content = StaffRevocation(issuer.id, staff, lines)
+    return make_staff_revocation(signer, network.network, content)

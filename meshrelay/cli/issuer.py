@@ -1,39 +1,147 @@
-"""`meshrelay issuer sign`."""
+"""`meshrelay issuer create`, `accept`, `sign`, `listen`, `renew`, `nodes` and `records`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshrelay.cli import answer
+from meshrelay.cli import answer, issuer_revoke, mounting
 from meshrelay.errors import ConfigError
 
 if TYPE_CHECKING:
     from meshrelay.cli.authority import Authority, WardNames
+    from meshrelay.cli.enrolment import Request
+    from meshrelay.core.records import Record
 
-_ABOUT = """Admit a node: check its request and write the file that enrols it.
+_CREATE_ABOUT = """Make an issuer's directory, apart from the authority.
 
-Compare the six words with those that the node's screen showed before you carry the
-answer back. The first node of a ward needs the ward's name; it is remembered."""
+Makes the issuer's key and the key of the TLS CA, and NETDIR/issuer-request.cbor for the
+authority to sign; with --authority that happens at once. `network create` makes both in
+one go."""
+_CREATE_EXAMPLE = """  meshrelay issuer create osaka
+  meshrelay issuer create osaka --authority /media/usb/osaka"""
 
-_EXAMPLE = """  meshrelay issuer sign osaka request.cbor --ward 01 --ward-name 北区 \\
+_ACCEPT_ABOUT = "Take in what `authority issue` or `authority raise` wrote for this issuer."
+_ACCEPT_EXAMPLE = "  meshrelay issuer accept osaka issuer.cbor"
+
+_SIGN_ABOUT = """Admit a node: check its request and write the file that enrols it.
+
+REQUEST is the node's request.cbor, a file with the text of its QR code, or - to type or
+scan that text here. Compare the six words with those that the node's screen showed before
+you carry the answer back. The first node of a ward needs the ward's name; it is
+remembered."""
+_SIGN_EXAMPLE = """  meshrelay issuer sign osaka request.cbor --ward 01 --ward-name 北区 \\
       --ward-name-en Kita -o answer.cbor
   meshrelay issuer sign osaka hq.cbor --ward 00 --role archive -o hq-answer.cbor"""
+
+_LISTEN_ABOUT = """Admit one node over the LAN, with a one-time token instead of a USB stick.
+
+Shows an address and four words, and waits ten minutes for the one node that is told them:
+`meshrelay node enrol DIR --from ADDRESS --token WORDS`. After five wrong tokens it ends.
+With --json it prints one object when it is ready and one when it is done, a line each."""
+_LISTEN_EXAMPLE = """  meshrelay issuer listen osaka --ward 01 --ward-name 北区 --ward-name-en Kita
+  meshrelay issuer listen osaka --ward 02 --port 7411"""
+
+_RENEW_ABOUT = """After a new generation: new credentials and transit keys for all nodes.
+
+Nodes that were revoked get none and fall behind. Carry FILE to one node of the network
+(`records import`); the others get it from there. No node needs to be enrolled again."""
+_RENEW_EXAMPLE = "  meshrelay issuer renew osaka -o renewed.cbor"
+
+_NODES_ABOUT = "List the nodes of the network: id, ward, name, and whether each may speak."
+_NODES_EXAMPLE = "  meshrelay issuer nodes osaka"
+
+_RECORDS_ABOUT = """Write everything that was issued into one file, to carry to a node.
+
+It holds nothing secret. One node is enough (`records import`): it passes the records on."""
+_RECORDS_EXAMPLE = "  meshrelay issuer records osaka -o records.cbor"
 
 
 def register(groups: answer.Groups) -> None:
     """Add the group to the command line."""
-    commands = answer.group(groups, "issuer", "admit nodes")
-    sign = answer.command(commands, "sign", _ABOUT, _EXAMPLE, run_sign)
+    commands = answer.group(groups, "issuer", "admit nodes, revoke and suspend them")
+    create = answer.command(commands, "create", _CREATE_ABOUT, _CREATE_EXAMPLE, run_create)
+    create.add_argument("directory", metavar="NETDIR", type=Path, help="a new directory")
+    mounting.add_option(create)
+    accept = answer.command(commands, "accept", _ACCEPT_ABOUT, _ACCEPT_EXAMPLE, run_accept)
+    accept.add_argument("directory", metavar="NETDIR", type=Path)
+    accept.add_argument("file", metavar="FILE", type=Path, help="made by `authority issue`")
+    sign = answer.command(commands, "sign", _SIGN_ABOUT, _SIGN_EXAMPLE, run_sign)
     sign.add_argument("directory", metavar="NETDIR", type=Path)
-    sign.add_argument("request", metavar="REQUEST", type=Path, help="made by `node request`")
-    sign.add_argument("--ward", required=True, help="two digits; 00 is 本部")
-    sign.add_argument("--ward-name", help="Japanese name of the ward, e.g. 北区")
-    sign.add_argument("--ward-name-en", help="English name of the ward, e.g. Kita")
-    sign.add_argument("--role", choices=("node", "archive"), default="node")
+    sign.add_argument("request", metavar="REQUEST", help="made by `node request`; - reads text")
+    _add_ward(sign)
     sign.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
+    listen = answer.command(commands, "listen", _LISTEN_ABOUT, _LISTEN_EXAMPLE, run_listen)
+    listen.add_argument("directory", metavar="NETDIR", type=Path)
+    _add_ward(listen)
+    listen.add_argument("--host", metavar="ADDRESS", help="one own address (default: all)")
+    listen.add_argument("--port", metavar="N", type=int, default=7411, help="%(default)s")
+    listen.add_argument("--minutes", metavar="N", type=int, default=10, help="at most 10")
+    renew = answer.command(commands, "renew", _RENEW_ABOUT, _RENEW_EXAMPLE, run_renew)
+    renew.add_argument("directory", metavar="NETDIR", type=Path)
+    renew.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
+    nodes = answer.command(commands, "nodes", _NODES_ABOUT, _NODES_EXAMPLE, run_nodes)
+    nodes.add_argument("directory", metavar="NETDIR", type=Path)
+    records = answer.command(commands, "records", _RECORDS_ABOUT, _RECORDS_EXAMPLE, run_records)
+    records.add_argument("directory", metavar="NETDIR", type=Path)
+    records.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
+    issuer_revoke.register(commands)
+
+
+def _add_ward(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--ward", required=True, help="two digits; 00 is 本部")
+    command.add_argument("--ward-name", help="Japanese name of the ward, e.g. 北区")
+    command.add_argument("--ward-name-en", help="English name of the ward, e.g. Kita")
+    command.add_argument("--role", choices=("node", "archive"), default="node")
+
+
+def run_create(args: argparse.Namespace) -> int:
+    from meshrelay.cli import authdir, authority, files
+    from meshrelay.cli.words import six_words
+
+    files.check_new(args.directory)
+    unlocked = None
+    if args.authority is not None:
+        unlocked = mounting.unlock(args.authority, args.passphrase_file)
+    request = authority.create_issuer(args.directory)
+    path = args.directory / authority.REQUEST_FILE
+    words = six_words(request)
+    result = {"directory": str(args.directory), "request": str(path), "words": words}
+    lines = [
+        f"secrets in {args.directory}: keep it off the nodes, and a copy of it in a safe",
+        f"six words of its request: {words}",
+    ]
+    if unlocked is None:
+        lines.append(f"carry {path} to the authority: meshrelay authority issue AUTHDIR FILE")
+    else:
+        stick, signer = unlocked
+        issuer, known = authority.read_request(request, str(path))
+        issued = authdir.issue(stick, signer, issuer, known, raised=False)
+        made = authority.accept(args.directory, issued, str(args.authority))
+        result["network"] = made.network.hex()
+        lines.append(f"issuer of {made.name} {made.network.hex()}")
+    answer.say(args, result, lines)
+    return 0
+
+
+def run_accept(args: argparse.Namespace) -> int:
+    from meshrelay.cli import authority, files
+    from meshrelay.cli.recordfile import unpack_records
+
+    data = files.read(args.file, "a file made by `meshrelay authority issue`")
+    expected = "a file made by `meshrelay authority issue`"
+    records = unpack_records(data, str(args.file), expected)
+    made = authority.accept(args.directory, records, str(args.file))
+    answer.say(
+        args,
+        {"network": made.network.hex(), "name": made.name, "generation": made.generation},
+        [f"issuer of {made.name} {made.network.hex()}, generation {made.generation}"],
+    )
+    return 0
 
 
 def run_sign(args: argparse.Namespace) -> int:
@@ -41,29 +149,173 @@ def run_sign(args: argparse.Namespace) -> int:
     from meshrelay.cli.words import six_words
 
     opened = authority.load(args.directory)
-    data = files.read(args.request, "a file made by `meshrelay node request`")
-    request = enrolment.read_request(data, str(args.request))
+    data = _request_data(args.request)
+    request = enrolment.read_request(data, args.request)
     ward = _ward(opened, args)
-    if args.output.exists():
-        raise ConfigError(f"{args.output} exists already; it is not overwritten")
+    files.check_absent(args.output)
     record, answered = enrolment.sign_request(opened, request, ward, args.role == "archive")
     files.write_new(args.output, answered)
-    role = "an archive" if args.role == "archive" else "a node"
     answer.say(
         args,
         {
-            "node": request.node.hex(),
-            "name": request.name,
-            "ward": ward.code,
-            "role": args.role,
-            "credential": record.id.hex(),
+            **_admitted(request, ward, args.role, record),
             "words": six_words(data),
             "output": str(args.output),
         },
         [
-            f"{request.name} is {role} of {ward.name} ({ward.code})",
+            _admitted_line(request, ward, args.role),
             f"six words of its request: {six_words(data)}",
             f"carry {args.output} to the node and run: meshrelay node enrol DIR FILE",
+        ],
+    )
+    return 0
+
+
+def _request_data(where: str) -> bytes:
+    from meshrelay.cli import enrolment, files
+
+    if where == "-":
+        return enrolment.request_bytes(input().encode())
+    data = files.read(Path(where), "a file made by `meshrelay node request`")
+    return enrolment.request_bytes(data)
+
+
+def _admitted(request: Request, ward: WardNames, role: str, record: Record) -> dict[str, str]:
+    return {
+        "node": request.node.hex(),
+        "name": request.name,
+        "ward": ward.code,
+        "role": role,
+        "credential": record.id.hex(),
+    }
+
+
+def _admitted_line(request: Request, ward: WardNames, role: str) -> str:
+    kind = "an archive" if role == "archive" else "a node"
+    return f"{request.name} is {kind} of {ward.name} ({ward.code})"
+
+
+def run_listen(args: argparse.Namespace) -> int:
+    from meshrelay.cli import authority, enrolment, listening
+    from meshrelay.cli.addresses import first_own_address, shown
+
+    if not 1 <= args.minutes <= listening.MINUTES_MAX:
+        raise ConfigError(f"--minutes: expected 1 to {listening.MINUTES_MAX}")
+    opened = authority.load(args.directory)
+    ward = _ward(opened, args)
+    admitted: list[tuple[Request, Record]] = []
+
+    def admit(data: bytes) -> bytes:
+        request = enrolment.read_request(data, "the node's request")
+        record, answered = enrolment.sign_request(opened, request, ward, args.role == "archive")
+        admitted.append((request, record))
+        return answered
+
+    with _listener(args.host or "", args.port) as listener:
+        token = listening.new_token()
+        address = shown(args.host or first_own_address(), listener.getsockname()[1])
+        _ready(args, address, token)
+        peer = listening.serve_one(listener, token, admit, args.minutes * 60)
+    request, record = admitted[0]
+    done = {**_admitted(request, ward, args.role, record), "peer": peer}
+    if args.json:
+        print(json.dumps(done, ensure_ascii=False))
+    else:
+        print(f"{_admitted_line(request, ward, args.role)}; it came from {peer}")
+    return 0
+
+
+def _ready(args: argparse.Namespace, address: str, token: str) -> None:
+    if args.json:
+        print(json.dumps({"address": address, "token": token}), flush=True)
+        return
+    lines = [
+        f"token: {token}",
+        f"within {args.minutes} minutes, on the node:",
+        f'  meshrelay node enrol DIR --from {address} --token "{token}"',
+    ]
+    print("\n".join(lines), flush=True)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ConfigError(f"--port {port}: cannot listen there: {error}") from error
+    return listener
+
+
+def run_renew(args: argparse.Namespace) -> int:
+    from meshrelay.cli import authority, enrolment, files
+    from meshrelay.cli.recordfile import pack_records, with_parents
+
+    opened = authority.load(args.directory)
+    files.check_absent(args.output)
+    new = enrolment.renew(opened)
+    if new:
+        opened.add(new)
+    keys = opened.transit_for(n for n in opened.book.nodes if n not in opened.book.revoked)
+    opened.add(keys)
+    current = enrolment.of_generation(opened)
+    heads = authority.authority_records(opened.records)
+    files.write_new(args.output, pack_records(with_parents(opened.book, [*heads, *current])))
+    answer.say(
+        args,
+        {"generation": opened.generation, "renewed": len(new), "output": str(args.output)},
+        [
+            f"generation {opened.generation}: {answer.count(len(new), 'node')} renewed",
+            f"next, at one node: meshrelay records import DIR {args.output}",
+        ],
+    )
+    return 0
+
+
+def run_nodes(args: argparse.Namespace) -> int:
+    from meshrelay.cli import authority
+    from meshrelay.core.claims import is_suspended
+
+    book = authority.load(args.directory).book
+    rows = [
+        {
+            "node": key.hex(),
+            "ward": node.ward,
+            "name": node.name,
+            "roles": node.roles,
+            "generation": node.generation,
+            "state": "revoked"
+            if key in book.revoked
+            else "suspended"
+            if is_suspended(book, key)
+            else "good",
+        }
+        for key, node in sorted(book.nodes.items(), key=lambda item: (item[1].ward, item[1].serial))
+    ]
+    lines = [
+        f"{row['ward']}  {str(row['node'])[:16]}  {row['state']:<9}  "
+        f"generation {row['generation']}  {row['name']}"
+        for row in rows
+    ]
+    answer.say(args, {"nodes": rows}, lines or ["no node was admitted yet"])
+    return 0
+
+
+def run_records(args: argparse.Namespace) -> int:
+    from meshrelay.cli import authority, files
+    from meshrelay.cli.recordfile import pack_records
+
+    opened = authority.load(args.directory)
+    files.write_new(args.output, pack_records(opened.records))
+    answer.say(
+        args,
+        {"records": len(opened.records), "output": str(args.output)},
+        [
+            f"{answer.count(len(opened.records), 'record')} in {args.output}",
+            f"next, at one node: meshrelay records import DIR {args.output}",
         ],
     )
     return 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 from meshrelay.bearers import tls
+from meshrelay.cli.files import check_secret
+from meshrelay.cli.machine import check_machine
 from meshrelay.cli.places import check_node_dir
 from meshrelay.core.book import RecordBook
 from meshrelay.errors import ConfigError, RemoteProtocolError
@@ -14,11 +15,12 @@ from meshrelay.node.identity import Keys, load_keys
 from meshrelay.node.witness import is_tmpfs
 
 SECRET_FILES = ("node.key", "tls.key", "box.key")
-_LOOSE = stat.S_IRWXG | stat.S_IRWXO
 
 
-def read_node_dir(directory: Path) -> tuple[Config, Keys]:
+def read_node_dir(directory: Path, moved: bool = False) -> tuple[Config, Keys]:
     """Configuration and keys of a node that may run: `config check` and `node run` share it.
+
+    `moved`: it may run on this machine although it ran on another before.
 
     Raises:
         ConfigError: what must be mended first, and how.
@@ -27,6 +29,8 @@ def read_node_dir(directory: Path) -> tuple[Config, Keys]:
     config = load(directory / "node.toml")
     check_key_files(directory)
     keys = load_keys(directory)
+    if not moved:
+        check_machine(directory, keys.signer.public)
     files = directory / "keys"
     tls.contexts(files / "tls.key", files / "tls.crt", files / "ca.crt")
     if not is_tmpfs(Path(config.witness.dir)):
@@ -60,13 +64,4 @@ def check_key_files(directory: Path) -> None:
         ConfigError: a key is missing or its file mode is too open.
     """
     for name in SECRET_FILES:
-        path = directory / "keys" / name
-        try:
-            mode = path.stat().st_mode
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-        if mode & _LOOSE:
-            raise ConfigError(
-                f"{path}: mode {stat.S_IMODE(mode):04o} lets others read this key; "
-                f"expected 0600 (run: chmod 600 {path})"
-            )
+        check_secret(directory / "keys" / name)

@@ -10,7 +10,17 @@ import json
 import sys
 from collections.abc import Sequence
 
-from meshrelay.cli import broker, config, issuer, network, node, records, staff, status
+from meshrelay.cli import (
+    authority_commands,
+    broker,
+    config,
+    issuer,
+    network,
+    node,
+    records,
+    staff,
+    status,
+)
 from meshrelay.cli.demo import command as demo
 from meshrelay.errors import ConfigError, MeshRelayError, RefusedError
 
@@ -25,8 +35,10 @@ a real network, in this order:
   meshrelay node request DIR --name 北区役所
   meshrelay issuer sign NETDIR DIR/request.cbor --ward 01 --ward-name 北区 -o answer.cbor
   meshrelay node enrol DIR answer.cbor
-  meshrelay staff import NETDIR staff.csv -o cards
-  meshrelay records import DIR cards/records.cbor
+  meshrelay staff import NETDIR staff.csv -o staff.cbor
+  meshrelay staff bind NETDIR STAFF-ID             (hq, instructor, registrar: in person)
+  meshrelay staff cards NETDIR --address 192.0.2.10:8101 -o cards
+  meshrelay records import DIR staff.cbor
   meshrelay broker make NETDIR --host broker.example -o broker    (if you have a WAN)
   meshrelay config check DIR
   meshrelay node run DIR
@@ -45,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     groups = top.add_subparsers(metavar="COMMAND", required=True)
-    for group in (network, node, issuer, staff, records, broker, status, config, demo):
+    for group in (
+        network, authority_commands, issuer, node, staff, records, broker, status, config, demo
+    ):  # fmt: skip
         group.register(groups)
     return top
 
@@ -69,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _failed(args: argparse.Namespace, error: MeshRelayError, code: int, sentence: str = "") -> int:
     text = f"{sentence} ({error})" if sentence and str(error) else sentence or str(error)
+    if isinstance(error, RefusedError) and error.next_ja:
+        text = f"{error.ja} {error.next_ja} / {error.en} {error.next_en}"
     if args.json:
         print(json.dumps({"error": text, "exit": code}, ensure_ascii=False))
     print(f"meshrelay: {text}", file=sys.stderr)

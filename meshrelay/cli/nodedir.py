@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 from pathlib import Path
 
 from meshrelay.cli import files, x509
-from meshrelay.cli.authority import (
-    book_of,
-    pack_records,
-    read_seed,
-    unpack_records,
-    write_seed,
-)
 from meshrelay.cli.enrolment import Answer, make_request, read_answer
+from meshrelay.cli.files import read_seed, write_seed
 from meshrelay.cli.node_toml import NodeToml, with_ward
-from meshrelay.cli.places import check_node_dir
+from meshrelay.cli.places import LOCK, check_node_dir
+from meshrelay.cli.recordfile import book_of, pack_records, unpack_records
 from meshrelay.core.signing import KEY_BYTES, Signer
 from meshrelay.errors import ConfigError
 from meshrelay.node.config import load
 from meshrelay.node.identity import box_public
 
 ENROLLED = "what `meshrelay node enrol` wrote; enrol again"
-ISSUED = "the records.cbor that `meshrelay staff import` wrote"
+ISSUED = "a file of records that `meshrelay staff` or `meshrelay issuer` wrote"
 
 
 def make_node_dir(directory: Path, settings: NodeToml) -> bytes:
@@ -85,3 +81,15 @@ def import_records(directory: Path, path: Path) -> tuple[int, int]:
     added = [record for record in new if record.id not in known]
     files.replace(target, pack_records(old + added))
     return len(added), len(new) - len(added)
+
+
+def is_running(directory: Path) -> bool:
+    """Whether a process runs this node on this machine now."""
+    try:
+        with (directory / LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

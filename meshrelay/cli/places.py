@@ -9,6 +9,8 @@ from pathlib import Path
 
 from meshrelay.errors import ConfigError
 
+# Held by the process that runs a node.
+LOCK = "node.lock"
 _NODE, _NETWORK = "node.toml", "wards.csv"
 
 

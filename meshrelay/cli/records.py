@@ -9,8 +9,9 @@ from meshrelay.cli import answer
 
 _ABOUT = """Give an enrolled node records that were issued after its enrolment.
 
-The node takes them in at its next start; one node is enough: it passes them on."""
-_EXAMPLE = "  meshrelay records import /var/lib/meshrelay/node cards/records.cbor"
+Credentials, cards, revocations: whatever `staff` and `issuer` commands wrote. The node takes
+them in when it starts, so restart one that runs. One node is enough: it passes them on."""
+_EXAMPLE = "  meshrelay records import /var/lib/meshrelay/node staff.cbor"
 
 
 def register(groups: answer.Groups) -> None:
@@ -18,19 +19,24 @@ def register(groups: answer.Groups) -> None:
     commands = answer.group(groups, "records", "credentials and other records")
     take = answer.command(commands, "import", _ABOUT, _EXAMPLE, run_import)
     take.add_argument("directory", metavar="DIR", type=Path)
-    take.add_argument("file", metavar="FILE", type=Path, help="made by `staff import`")
+    take.add_argument(
+        "file", metavar="FILE", type=Path, help="made by `staff import`, `issuer revoke` etc."
+    )
 
 
 def run_import(args: argparse.Namespace) -> int:
-    from meshrelay.cli.nodedir import import_records
+    from meshrelay.cli.nodedir import import_records, is_running
 
     added, known = import_records(args.directory, args.file)
+    runs = is_running(args.directory)
     answer.say(
         args,
-        {"added": added, "known": known},
+        {"added": added, "known": known, "running": runs},
         [
             f"{answer.count(added, 'record')} added, {known} already there",
-            "restart the node so that it takes them in: sudo systemctl restart meshrelay",
+            "the node runs and does not know them yet: sudo systemctl restart meshrelay"
+            if runs
+            else "the node takes them in when it starts",
         ],
     )
     return 0

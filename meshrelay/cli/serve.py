@@ -17,9 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import ifaddr
-
+from meshrelay.cli.addresses import first_own_address, own_addresses, shown
 from meshrelay.cli.keyfiles import read_node_dir
+from meshrelay.cli.machine import keep_machine
+from meshrelay.cli.places import LOCK
 from meshrelay.errors import ConfigError, StoreError
 from meshrelay.monitor.pages import routes
 from meshrelay.node.config import Config, address
@@ -32,8 +33,10 @@ EVERYWHERE = ("0.0.0.0", "::", "")
 log = logging.getLogger("meshrelay.cli")
 
 
-def serve_node(directory: Path) -> int:
+def serve_node(directory: Path, moved: bool = False) -> int:
     """Run the node of `directory` until SIGTERM or SIGINT.
+
+    `moved`: this machine is the node from now on, another one was before.
 
     Raises:
         ConfigError: something must be mended first; nothing was started.
@@ -44,8 +47,9 @@ def serve_node(directory: Path) -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    config, keys = read_node_dir(directory)
+    config, keys = read_node_dir(directory, moved)
     with _only_one(directory):
+        keep_machine(directory, keys.signer.public)
         asyncio.run(_run(directory, config, keys))
     return 0
 
@@ -56,7 +60,7 @@ def _only_one(directory: Path) -> Iterator[None]:
 
     The kernel drops the lock with the process, however it ends.
     """
-    handle = os.open(directory / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -90,22 +94,10 @@ def web_hosts(config: Config) -> list[str]:
     if config.web.hosts:
         return list(config.web.hosts)
     host, port = address(config.web.listen)
-    names = {"localhost", host} if host not in EVERYWHERE else {"localhost", *_own_addresses()}
-    return sorted(f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names)
+    names = {"localhost", host} if host not in EVERYWHERE else {"localhost", *own_addresses()}
+    return sorted(shown(name, port) for name in names)
 
 
 def _page_host(host: str, port: int) -> str:
     """The address to type: where the page listens, or this machine's first own one."""
-    if host in EVERYWHERE:
-        own = sorted(name for name in _own_addresses() if ":" not in name)
-        host = next((name for name in own if not name.startswith("127.")), "127.0.0.1")
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _own_addresses() -> set[str]:
-    found = set()
-    for adapter in ifaddr.get_adapters():
-        for ip in adapter.ips:
-            # An IPv6 address comes as (address, flow, scope).
-            found.add(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
-    return found
+    return shown(first_own_address() if host in EVERYWHERE else host, port)

@@ -43,6 +43,23 @@ def make_request(key_pem: bytes, common_name: str) -> bytes:
     return request.sign(_key(key_pem), hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
+def to_der(pem: bytes) -> bytes:
+    """A certificate request in the shorter form that fits a QR code."""
+    return x509.load_pem_x509_csr(pem).public_bytes(Encoding.DER)
+
+
+def request_pem(der: bytes) -> bytes:
+    """A certificate request as PEM; not checked.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        return x509.load_der_x509_csr(der).public_bytes(Encoding.PEM)
+    except ValueError as error:
+        raise ConfigError(f"the request holds no certificate request: {error}") from error
+
+
 def make_ca(key_pem: bytes, network_name: str) -> bytes:
     """The self-signed CA certificate of a network (PEM)."""
     key = _key(key_pem)

@@ -17,7 +17,7 @@ import aiomqtt
 import pytest
 
 from meshrelay.bearers.tls import Contexts, contexts
-from meshrelay.cli.demo.build import mosquitto
+from meshrelay.cli.brokerdir import mosquitto
 from meshrelay.cli.main import main
 
 HOST = "127.0.0.1"
@@ -65,7 +65,7 @@ def node_id(node: Path) -> str:
 @pytest.fixture
 def broker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Running]:
     network, made, port = tmp_path / "net", tmp_path / "broker", free_port()
-    assert main(["network", "create", str(network), "--name", "大阪市"]) == 0
+    assert main(["network", "create", str(network), "--name", "大阪市", "--no-passphrase"]) == 0
     capsys.readouterr()
     words = ["broker", "make", str(network), "--host", HOST, "--port", str(port)]
     assert main([*words, "--user", getpass.getuser(), "-o", str(made), "--json"]) == 0
@@ -108,7 +108,7 @@ async def test_an_enrolled_node_gets_in_under_its_own_name(broker: Running, tmp_
 
 async def test_a_node_of_another_network_does_not_get_in(broker: Running, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    assert main(["network", "create", str(other), "--name", "堺市"]) == 0
+    assert main(["network", "create", str(other), "--name", "堺市", "--no-passphrase"]) == 0
     stranger = enrolled(tmp_path, other, "sakai")
     context = tls_of(stranger).client
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -37,7 +37,7 @@ class Office:
         self.directory = home / "node"
         self._witness = witness
         net, request, answer = home / "net", self.directory / "request.cbor", home / "answer"
-        assert main(["network", "create", str(net), "--name", "大阪市"]) == 0
+        assert main(["network", "create", str(net), "--name", "大阪市", "--no-passphrase"]) == 0
         assert main(["node", "request", str(self.directory), "--name", "本部"]) == 0
         sign = ["issuer", "sign", str(net), str(request), "--ward", "00", "--role", "archive"]
         assert main([*sign, "-o", str(answer)]) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from meshrelay.cli import authority, enrolment
 from meshrelay.cli.authority import Authority, WardNames
-from meshrelay.cli.brokerdir import make_broker_dir
+from meshrelay.cli.brokerdir import make_broker_dir, mosquitto
 from meshrelay.cli.cards import bind_card, new_card_code, staff_record
 from meshrelay.cli.demo.layout import BROKER, CABLES, HOST, PLACES, Place, Ports
 from meshrelay.cli.demo.people import PEOPLE, DemoPerson
@@ -19,8 +18,6 @@ from meshrelay.cli.demo.scenario import Scenario
 from meshrelay.cli.node_toml import NodeToml
 from meshrelay.cli.nodedir import enrol_node_dir, make_node_dir
 
-# Debian puts the broker where only root's PATH looks.
-BROKER_PATHS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 PIN_STAFF = "246810"
 PIN_HQ = "hq-replay-246810"
 
@@ -53,12 +50,6 @@ def plan_for_scenario(scenario: Scenario) -> NetworkPlan:
         for person in scenario.people
     )
     return NetworkPlan(f"replay {scenario.name}"[:60], True, people)
-
-
-def mosquitto() -> str | None:
-    """Where Mosquitto is, if it is installed."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *BROKER_PATHS])
-    return shutil.which("mosquitto", path=path)
 
 
 def make_node_dirs(

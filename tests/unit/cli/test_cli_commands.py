@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import csv
+import argparse
+import fcntl
 import http.server
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,73 +19,39 @@ from meshrelay.cli.keyfiles import check_key_files
 from meshrelay.cli.main import main, parser
 from meshrelay.core.records import NodeCredential, StaffCredential
 from meshrelay.errors import ConfigError
+from tests.unit.cli.shell import Shell, enrol
 
 STAFF = "職員番号,氏名,かな,区,所属,権限\n10101,梅田 一郎,うめだ,01,防災,instructor\n"
 
 
-class Shell:
-    """Runs commands in this process and keeps what they print."""
-
-    def __init__(self, home: Path, capture: pytest.CaptureFixture[str]) -> None:
-        self.home = home
-        self._capture = capture
-
-    def ok(self, *words: str) -> dict[str, Any]:
-        code = main([*words, "--json"])
-        out, err = self._capture.readouterr()
-        assert code == 0, err
-        result: dict[str, Any] = json.loads(out)
-        return result
-
-    def refused(self, code: int, *words: str) -> str:
-        assert main(list(words)) == code
-        out, err = self._capture.readouterr()
-        assert out == ""
-        assert "Traceback" not in err
-        assert err.startswith("meshrelay: ")
-        return err
-
-    def path(self, name: str) -> str:
-        return str(self.home / name)
-
-    def text(self, name: str, content: str, encoding: str = "utf-8") -> str:
-        (self.home / name).write_text(content, encoding)
-        return self.path(name)
+def every_command() -> Iterator[list[str]]:
+    """The words of each command, as the grammar has them."""
+    (top,) = subparsers(parser())
+    for name, group in top.choices.items():
+        below = subparsers(group)
+        yield from ([name, word] for word in below[0].choices) if below else [[name]]
 
 
-@pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(tmp_path, capsys)
+def subparsers(of: argparse.ArgumentParser) -> list[Any]:
+    return [action for action in of._actions if isinstance(action, argparse._SubParsersAction)]
 
 
-@pytest.fixture
-def net(shell: Shell) -> str:
-    shell.ok("network", "create", shell.path("net"), "--name", "大阪市")
-    return shell.path("net")
+def test_the_commands_are_those_of_the_house() -> None:
+    found = {" ".join(words) for words in every_command()}
 
-
-def enrol(shell: Shell, net: str, name: str, *options: str) -> str:
-    request = shell.ok("node", "request", shell.path(name), "--name", f"{name}役所")["request"]
-    answer = shell.path(f"{name}.answer")
-    shell.ok("issuer", "sign", net, request, *options, "-o", answer)
-    shell.ok("node", "enrol", shell.path(name), answer)
-    return shell.path(name)
+    assert found == {
+        "network create", "authority create", "authority issue", "authority raise",
+        "authority successor", "authority passphrase", "issuer create", "issuer accept",
+        "issuer sign", "issuer listen", "issuer renew", "issuer nodes", "issuer records",
+        "issuer revoke", "issuer suspend", "issuer lift", "node request", "node enrol",
+        "node vector", "node run", "staff import", "staff cards", "staff find", "staff bind",
+        "staff reissue", "staff revoke", "records import", "broker make", "broker run",
+        "status", "config check", "demo",
+    }  # fmt: skip
 
 
 def test_every_command_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (
-        ["network", "create"],
-        ["node", "request"],
-        ["node", "enrol"],
-        ["node", "run"],
-        ["issuer", "sign"],
-        ["staff", "import"],
-        ["records", "import"],
-        ["broker", "make"],
-        ["status"],
-        ["config", "check"],
-        ["demo"],
-    ):
+    for words in every_command():
         with pytest.raises(SystemExit) as done:
             parser().parse_args([*words, "--help"])
         assert done.value.code == 0
@@ -114,7 +82,9 @@ def test_an_archive_is_a_node_with_that_role(shell: Shell, net: str) -> None:
 
 
 def test_two_networks_never_share_an_id(shell: Shell, net: str) -> None:
-    other = shell.ok("network", "create", shell.path("drill"), "--name", "訓練", "--drill")
+    other = shell.ok(
+        "network", "create", shell.path("drill"), "--name", "訓練", "--drill", "--no-passphrase"
+    )
 
     assert other["drill"] is True
     assert other["network"] != authority.load(Path(net)).network.hex()
@@ -162,7 +132,7 @@ def test_an_answer_for_another_node_changes_nothing(shell: Shell, net: str) -> N
 
 
 def test_an_answer_of_another_network_is_refused_even_for_this_node(shell: Shell, net: str) -> None:
-    shell.ok("network", "create", shell.path("evil"), "--name", "偽")
+    shell.ok("network", "create", shell.path("evil"), "--name", "偽", "--no-passphrase")
     shell.ok("node", "request", shell.path("n"), "--name", "北区役所")
     out = shell.path("a")
     shell.ok("issuer", "sign", net, shell.path("n/request.cbor"), "--ward", "00", "-o", out)
@@ -175,23 +145,18 @@ def test_an_answer_of_another_network_is_refused_even_for_this_node(shell: Shell
     assert "CA" in said
 
 
-def test_staff_become_cards_and_records_that_a_node_takes_in(shell: Shell, net: str) -> None:
+def test_staff_become_records_that_a_node_takes_in(shell: Shell, net: str) -> None:
     node = enrol(shell, net, "北区", "--ward", "01", "--ward-name", "北区")
     rows = shell.text("staff.csv", STAFF)
 
-    done = shell.ok("staff", "import", net, rows, "-o", shell.path("cards"))
-    assert (done["issued"], done["unchanged"]) == (1, 0)
-    cards = Path(done["cards"])
-    assert cards.stat().st_mode & 0o777 == 0o600
-    with cards.open(encoding="utf-8-sig", newline="") as file:
-        (card,) = csv.DictReader(file)
-    assert card["name"] == "梅田 一郎"
-    assert len(card["card"].replace("-", "")) == 17
+    done = shell.ok("staff", "import", net, rows, "-o", shell.path("staff.cbor"))
+    assert (done["added"], done["unchanged"], done["unbound"]) == (1, 0, ["10101"])
+    assert Path(shell.path("net/cards.secret")).stat().st_mode & 0o777 == 0o600
 
     taken = shell.ok("records", "import", node, done["records"])
-    assert taken == {"added": 1, "known": 1}
-    again = shell.ok("staff", "import", net, rows, "-o", shell.path("cards2"))
-    assert (again["issued"], again["unchanged"]) == (0, 1)
+    assert taken == {"added": 1, "known": 1, "running": False}
+    again = shell.ok("staff", "import", net, rows)
+    assert (again["added"], again["unchanged"], again["done"]) == (0, 1, False)
     staff = [
         r.content
         for r in authority.load(Path(net)).records
@@ -203,7 +168,7 @@ def test_staff_become_cards_and_records_that_a_node_takes_in(shell: Shell, net: 
 def test_excel_files_in_cp932_are_read(shell: Shell, net: str) -> None:
     rows = shell.text("staff.csv", "職員番号,氏名,区\n1,淀川 花子,00\n", "cp932")
 
-    assert shell.ok("staff", "import", net, rows, "-o", shell.path("c"))["issued"] == 1
+    assert shell.ok("staff", "import", net, rows, "-o", shell.path("c"))["added"] == 1
 
 
 def test_bad_rows_are_named_by_line_and_nothing_is_half_done(shell: Shell, net: str) -> None:
@@ -239,7 +204,7 @@ def test_a_list_that_is_none_is_refused(shell: Shell, net: str, content: str, wo
 
 def test_records_of_another_network_are_refused(shell: Shell, net: str) -> None:
     node = enrol(shell, net, "北区", "--ward", "00")
-    shell.ok("network", "create", shell.path("other"), "--name", "堺市")
+    shell.ok("network", "create", shell.path("other"), "--name", "堺市", "--no-passphrase")
 
     said = shell.refused(2, "records", "import", node, shell.path("other/records.cbor"))
     assert "another network" in said
@@ -247,7 +212,7 @@ def test_records_of_another_network_are_refused(shell: Shell, net: str) -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "長" * 61])
 def test_a_network_needs_a_name_that_fits(shell: Shell, name: str) -> None:
-    said = shell.refused(2, "network", "create", shell.path("n"), "--name", name)
+    said = shell.refused(2, "network", "create", shell.path("n"), "--name", name, "--no-passphrase")
     assert "--name" in said
 
 
@@ -350,7 +315,7 @@ def test_a_file_of_another_kind_is_named_without_the_protocol(shell: Shell, net:
 
     for file in (answer, text):
         said = shell.refused(2, "records", "import", node, file)
-        assert "expected the records.cbor that `meshrelay staff import` wrote" in said
+        assert "expected a file of records that `meshrelay staff` or" in said
         assert "deterministic" not in said
     said = shell.refused(2, "node", "enrol", node, text)
     assert said.endswith("not a file made by `meshrelay issuer sign`, or it was altered\n")
@@ -365,15 +330,19 @@ def test_records_of_a_node_that_is_not_enrolled_are_refused(shell: Shell, net: s
     assert "run `meshrelay node enrol` first" in said
 
 
-def test_imported_records_need_a_restart_and_the_answer_says_so(
+def test_imported_records_are_taken_in_at_a_start_and_the_answer_says_so(
     shell: Shell, net: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     node = enrol(shell, net, "本部", "--ward", "00")
 
     assert main(["records", "import", node, f"{net}/records.cbor"]) == 0
     said = capsys.readouterr().out
-    assert "0 records added, 2 already there" in said
-    assert "systemctl restart meshrelay" in said
+    assert "0 records added, 3 already there" in said
+    assert "takes them in when it starts" in said
+    with (Path(node) / "node.lock").open("wb") as running:
+        fcntl.flock(running, fcntl.LOCK_EX)
+        assert main(["records", "import", node, f"{net}/records.cbor"]) == 0
+    assert "systemctl restart meshrelay" in capsys.readouterr().out
 
 
 def test_a_row_with_too_many_or_too_few_cells_names_both_counts(shell: Shell, net: str) -> None:
