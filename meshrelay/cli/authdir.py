@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,28 +129,29 @@ def unlock(stick: Stick, passphrase: str) -> Signer:
     Raises:
         ConfigError: the passphrase does not fit.
     """
+    return Signer(_seed(stick, passphrase))
+
+
+def rewrap(stick: Stick, old: str, choose: Callable[[], str | None]) -> None:
+    """The same key under another passphrase; `choose` is asked once the old one fits.
+
+    Raises:
+        ConfigError: it does not; nothing was changed.
+    """
+    seed = _seed(stick, old)
+    passphrase = choose()
+    stick.kept = sealing.wrap(seed, passphrase) if passphrase is not None else seed
+    files.replace(stick.directory / KEY_FILE, _render(stick), files.SECRET_MODE)
+
+
+def _seed(stick: Stick, passphrase: str) -> bytes:
     kept = stick.kept
     seed = sealing.unwrap(kept, passphrase) if isinstance(kept, sealing.Wrapped) else kept
     if seed is None or Signer(seed).public != stick.public:
         raise ConfigError(
             f"{stick.directory / KEY_FILE}: the passphrase does not fit, or the file was altered"
         )
-    return Signer(seed)
-
-
-def rewrap(stick: Stick, old: str, passphrase: str | None) -> Stick:
-    """The same key under another passphrase.
-
-    Raises:
-        ConfigError: the old one does not fit; nothing was changed.
-    """
-    unlock(stick, old)
-    kept = stick.kept
-    seed = sealing.unwrap(kept, old) if isinstance(kept, sealing.Wrapped) else kept
-    assert seed is not None  # unlock has just opened it
-    stick.kept = sealing.wrap(seed, passphrase) if passphrase is not None else seed
-    files.replace(stick.directory / KEY_FILE, _render(stick), files.SECRET_MODE)
-    return stick
+    return seed
 
 
 def issue(

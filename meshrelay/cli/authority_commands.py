@@ -179,8 +179,7 @@ def run_passphrase(args: argparse.Namespace) -> int:
 
     stick, where = authdir.read(args.directory), str(args.directory)
     old = passphrase.known(args.old_passphrase_file, where) if stick.is_wrapped else ""
-    authdir.unlock(stick, old)
-    authdir.rewrap(stick, old, passphrase.new(args, where))
+    authdir.rewrap(stick, old, lambda: passphrase.new(args, where))
     answer.say(
         args,
         {"directory": str(args.directory), "wrapped": stick.is_wrapped},

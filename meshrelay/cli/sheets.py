@@ -15,6 +15,8 @@ from meshrelay.cli.qr import svg_path
 from meshrelay.core.records import StaffCredential
 
 CARDS_PER_SHEET = 10
+# A longer name is set smaller, so that it stays on the card: 60 characters are four lines.
+NAME_CHARS_LARGE = 16
 
 _HEAD = """<!DOCTYPE html>
 <html lang="ja">
@@ -34,12 +36,14 @@ body {{ margin: 0; color: #000; background: #fff;
 .sheet:last-child {{ break-after: auto }}
 .marks {{ position: absolute; inset: 0; width: 210mm; height: 297mm }}
 .card {{ position: relative; overflow: hidden; padding: 4mm 4mm 3mm 5mm;
-  display: grid; grid-template: auto 1fr auto / 1fr 31mm; column-gap: 2mm }}
+  display: grid; grid-template: auto minmax(0, 1fr) auto / 1fr 31mm; column-gap: 2mm }}
 .net {{ grid-column: 1 / 3; font-size: 8pt; display: flex; justify-content: space-between }}
 .drill {{ font-weight: bold; border: .4mm solid #000; padding: 0 1.5mm }}
-.who {{ align-self: center; line-height: 1.35; min-width: 0; overflow-wrap: anywhere }}
+.who {{ align-self: center; line-height: 1.3; min-width: 0; max-height: 100%;
+  overflow: hidden; overflow-wrap: anywhere }}
 .kana {{ font-size: 7pt }}
 .name {{ font-size: 13pt; font-weight: bold }}
+.long {{ font-size: 8pt }}
 .unit {{ font-size: 8pt }}
 .qr {{ width: 31mm; height: 31mm; align-self: center }}
 .code {{ grid-column: 1 / 3; font-size: 8pt; white-space: nowrap }}
@@ -112,11 +116,12 @@ def _card(network_name: str, drill: bool, card: Card) -> str:
     side, path = svg_path(card.link)
     say = html.escape
     mark = '<span class="drill">訓練 DRILL</span>' if drill else ""
+    size = "name long" if len(person.name) > NAME_CHARS_LARGE else "name"
     kana = f'<div class="kana">{say(person.kana)}</div>' if person.kana else ""
     return (
         '<article class="card">'
         f'<div class="net"><span>{say(network_name)} 職員カード</span>{mark}</div>'
-        f'<div class="who">{kana}<div class="name">{say(person.name)}</div>'
+        f'<div class="who">{kana}<div class="{size}">{say(person.name)}</div>'
         f'<div class="unit">{say(card.ward_name)}（{say(person.ward)}） {say(person.unit)}<br>'
         f"職員番号 {say(person.staff_id)}</div></div>"
         f'<svg class="qr" viewBox="-2 -2 {side + 4} {side + 4}" shape-rendering="crispEdges" '
