@@ -14,8 +14,6 @@ The authority's own key is no part of it (`authdir`): it is mounted where hq is 
 
 from __future__ import annotations
 
-import csv
-import io
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -23,45 +21,37 @@ from pathlib import Path
 
 from meshrelay.cli import authdir, files, sealing, x509
 from meshrelay.cli.files import read_seed, write_seed
+from meshrelay.cli.issuer_request import (
+    REQUEST_FILE,
+    authority_records,
+    make_request,
+    newest_credential,
+    read_request,
+)
 from meshrelay.cli.places import check_network_dir
 from meshrelay.cli.recordfile import (
     book_of,
     pack_records,
     unpack_records,
-    with_parents,
 )
+from meshrelay.cli.wards import HQ_WARD, WARDS_FILE, WardNames, read_wards, wards_csv
 from meshrelay.core.book import RecordBook
-from meshrelay.core.codec import decode, encode, is_bytes
 from meshrelay.core.records import (
     ROLE_HQ,
     IssuerCredential,
     NodeCredential,
     Record,
     StaffCredential,
-    Successor,
     Transit,
     make_transit,
 )
-from meshrelay.core.signing import KEY_BYTES, Signer, verify1
-from meshrelay.errors import ConfigError, RemoteProtocolError
+from meshrelay.core.signing import KEY_BYTES, Signer
+from meshrelay.errors import ConfigError
 
-HQ_WARD = ("00", "本部", "HQ")
 AUTHORITY_DIRECTORY = "authority"
-REQUEST_FILE, RECORDS_FILE, TRANSIT_FILE = "issuer-request.cbor", "records.cbor", "transit.secret"
-_WARD_COLUMNS = ("code", "name", "name_en", "address")
-_REQUEST_AAD = b"meshrelay/issuer-request/1"
+RECORDS_FILE, TRANSIT_FILE = "records.cbor", "transit.secret"
 
-__all__ = ["book_of", "pack_records", "unpack_records", "with_parents"]
-
-
-@dataclass(frozen=True)
-class WardNames:
-    """How an office is called. `address`: where its staff page is, for the cards; may be empty."""
-
-    code: str
-    name: str
-    name_en: str
-    address: str = ""
+__all__ = ["WardNames", "book_of", "pack_records", "unpack_records"]
 
 
 @dataclass
@@ -117,7 +107,7 @@ class Authority:
     def name_ward(self, ward: WardNames) -> None:
         """Remember how a ward is called."""
         self.wards[ward.code] = ward
-        files.replace(self.directory / "wards.csv", _wards_csv(self.wards))
+        files.replace(self.directory / WARDS_FILE, wards_csv(self.wards))
 
     def next_staff_serial(self) -> int:
         """1, 2, 3 without a gap: a node knows by it whether its roster is complete."""
@@ -249,7 +239,7 @@ def _fill(directory: Path) -> bytes:
     seed = secrets.token_bytes(KEY_BYTES)
     write_seed(directory / "issuer.key", seed)
     files.write_new(directory / "tls-ca.key", x509.make_key(), files.SECRET_MODE)
-    files.write_new(directory / "wards.csv", _wards_csv({HQ_WARD[0]: WardNames(*HQ_WARD)}))
+    files.write_new(directory / WARDS_FILE, wards_csv({HQ_WARD.code: HQ_WARD}))
     request = make_request(Signer(seed), [])
     files.write_new(directory / REQUEST_FILE, request)
     return request
@@ -299,7 +289,7 @@ def load(directory: Path) -> Authority:
     records = unpack_records(files.read(path, "the network's records"), str(path))
     book = book_of(records, str(path))
     newest = newest_credential(records, issuer.public, str(directory / "issuer.key"))
-    opened = Authority(directory, issuer, newest, book, records, _read_wards(directory))
+    opened = Authority(directory, issuer, newest, book, records, read_wards(directory))
     opened.transit = _read_transit(directory / TRANSIT_FILE)
     beside = directory / AUTHORITY_DIRECTORY
     if (beside / authdir.KEY_FILE).exists():
@@ -307,54 +297,6 @@ def load(directory: Path) -> Authority:
         if not stick.is_wrapped:
             opened.mount(stick, authdir.unlock(stick, ""))
     return opened
-
-
-def newest_credential(records: Iterable[Record], issuer: bytes, where: str = "") -> Record:
-    """The credential of this issuer with the highest generation and serial.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    mine = [
-        (record.content.generation, record.content.serial, record)
-        for record in records
-        if isinstance(record.content, IssuerCredential) and record.content.key == issuer
-    ]
-    if not mine:
-        raise ConfigError(f"{where}: no credential for this issuer; is it of another network?")
-    return max(mine, key=lambda row: row[:2])[2]
-
-
-def authority_records(records: Iterable[Record]) -> list[Record]:
-    """What authorities signed to say who they and the issuers are."""
-    return [r for r in records if isinstance(r.content, IssuerCredential | Successor)]
-
-
-def make_request(issuer: Signer, records: Iterable[Record]) -> bytes:
-    """What an issuer asks its authority to sign: its key, and the authorities' records it knows."""
-    raws = [record.raw for record in authority_records(records)]
-    return encode([issuer.public, issuer.sign1(encode(raws), _REQUEST_AAD)])
-
-
-def read_request(data: bytes, where: str) -> tuple[bytes, list[Record]]:
-    """(issuer's public key, records it knows) of a request whose signature was checked.
-
-    Raises:
-        ConfigError: it is not one, or it was altered.
-    """
-    expected = f"{where}: expected the {REQUEST_FILE} of `meshrelay issuer create`"
-    try:
-        fields = decode(data, files.FILE_BYTES_MAX)
-        if not (
-            isinstance(fields, list)
-            and len(fields) == 2
-            and is_bytes(fields[0], KEY_BYTES)
-            and isinstance(fields[1], bytes)
-        ):
-            raise ConfigError(expected)
-        return fields[0], unpack_records(verify1(fields[1], fields[0], _REQUEST_AAD), where)
-    except RemoteProtocolError as error:
-        raise ConfigError(expected) from error
 
 
 def _read_transit(path: Path) -> dict[int, bytes]:
@@ -369,26 +311,3 @@ def _read_transit(path: Path) -> dict[int, bytes]:
     if any(len(key) != KEY_BYTES for key in found.values()):
         raise ConfigError(f"{path}: expected a generation and 64 hex digits a line")
     return found
-
-
-def _wards_csv(wards: dict[str, WardNames]) -> bytes:
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(_WARD_COLUMNS)
-    rows.writerows([w.code, w.name, w.name_en, w.address] for _, w in sorted(wards.items()))
-    return out.getvalue().encode()
-
-
-def _read_wards(directory: Path) -> dict[str, WardNames]:
-    path = directory / "wards.csv"
-    try:
-        text = files.read(path, "code,name,name_en").decode("utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text)))
-        return {
-            row["code"]: WardNames(
-                row["code"], row["name"], row["name_en"], row.get("address") or ""
-            )
-            for row in rows
-        }
-    except (UnicodeDecodeError, KeyError, csv.Error) as error:
-        raise ConfigError(f"{path}: expected columns code,name,name_en") from error

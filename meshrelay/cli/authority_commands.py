@@ -108,17 +108,18 @@ def run_create(args: argparse.Namespace) -> int:
 
 def run_issue(args: argparse.Namespace) -> int:
     from meshrelay.cli import authdir, authority, files, mounting
+    from meshrelay.cli.issuer_request import REQUEST_FILE, read_request
     from meshrelay.cli.recordfile import pack_records
     from meshrelay.cli.words import six_words
 
     here = args.source.is_dir()
-    path = args.source / authority.REQUEST_FILE if here else args.source
+    path = args.source / REQUEST_FILE if here else args.source
     if not here and args.output is None:
         raise ConfigError("-o FILE: expected where to write the answer to this request")
     if args.output is not None:
         files.check_absent(args.output)
-    data = files.read(path, f"an {authority.REQUEST_FILE}, or the directory it is in")
-    issuer, known = authority.read_request(data, str(path))
+    data = files.read(path, f"an {REQUEST_FILE}, or the directory it is in")
+    issuer, known = read_request(data, str(path))
     stick, signer = mounting.unlock(args.directory, args.passphrase_file)
     issued = authdir.issue(stick, signer, issuer, known, args.raised)
     if args.output is not None:

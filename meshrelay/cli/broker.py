@@ -70,7 +70,7 @@ def run_make(args: argparse.Namespace) -> int:
     made = make_broker_dir(args.output, network, args.host, args.port, user=args.user)
     host = f"[{args.host[0]}]" if ":" in args.host[0] else args.host[0]
     address = f"{host}:{args.port}"
-    start = f"mosquitto -c {made.conf}"
+    start = f"meshrelay broker run {made.conf.parent}"
     owner = args.user or "mosquitto"
     answer.say(
         args,
@@ -83,7 +83,7 @@ def run_make(args: argparse.Namespace) -> int:
         },
         [
             f"broker of {network.name} in {made.conf.parent}; broker.key in it is secret",
-            f"start it: meshrelay broker run {made.conf.parent}",
+            f"start it: {start}",
             f"as a service, first: sudo chown -R {owner}: {made.conf.parent}",
             "in each node's node.toml, then restart the node:",
             "  [mqtt]",

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meshrelay.cli import files, x509
-from meshrelay.cli.authority import Authority, WardNames, authority_records
+from meshrelay.cli.authority import Authority
+from meshrelay.cli.issuer_request import authority_records
 from meshrelay.cli.recordfile import book_of, with_parents
+from meshrelay.cli.wards import WardNames
 from meshrelay.core.book import RecordBook
 from meshrelay.core.codec import decode, encode, is_bytes, is_text
 from meshrelay.core.records import (

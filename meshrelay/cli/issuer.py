@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import re
-import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from meshrelay.cli import answer, issuer_revoke, mounting
-from meshrelay.errors import ConfigError
-
-if TYPE_CHECKING:
-    from meshrelay.cli.authority import Authority, WardNames
-    from meshrelay.cli.enrolment import Request
-    from meshrelay.core.records import Record
+from meshrelay.cli import answer, issuer_listen, issuer_revoke, mounting
+from meshrelay.cli.admitting import add_ward, admitted, admitted_line, ward_of
 
 _CREATE_ABOUT = """Make an issuer's directory, apart from the authority.
 
@@ -38,14 +29,6 @@ _SIGN_EXAMPLE = """  meshrelay issuer sign osaka request.cbor --ward 01 --ward-n
       --ward-name-en Kita -o answer.cbor
   meshrelay issuer sign osaka hq.cbor --ward 00 --role archive -o hq-answer.cbor"""
 
-_LISTEN_ABOUT = """Admit one node over the LAN, with a one-time token instead of a USB stick.
-
-Shows an address and four words, and waits ten minutes for the one node that is told them:
-`meshrelay node enrol DIR --from ADDRESS --token WORDS`. After five wrong tokens it ends.
-With --json it prints one object when it is ready and one when it is done, a line each."""
-_LISTEN_EXAMPLE = """  meshrelay issuer listen osaka --ward 01 --ward-name 北区 --ward-name-en Kita
-  meshrelay issuer listen osaka --ward 02 --port 7411"""
-
 _RENEW_ABOUT = """After a new generation: new credentials and transit keys for all nodes.
 
 Nodes that were revoked get none and fall behind. Carry FILE to one node of the network
@@ -66,21 +49,16 @@ def register(groups: answer.Groups) -> None:
     commands = answer.group(groups, "issuer", "admit nodes, revoke and suspend them")
     create = answer.command(commands, "create", _CREATE_ABOUT, _CREATE_EXAMPLE, run_create)
     create.add_argument("directory", metavar="NETDIR", type=Path, help="a new directory")
-    mounting.add_option(create)
+    mounting.add_option(create, "to have it sign at once")
     accept = answer.command(commands, "accept", _ACCEPT_ABOUT, _ACCEPT_EXAMPLE, run_accept)
     accept.add_argument("directory", metavar="NETDIR", type=Path)
     accept.add_argument("file", metavar="FILE", type=Path, help="made by `authority issue`")
     sign = answer.command(commands, "sign", _SIGN_ABOUT, _SIGN_EXAMPLE, run_sign)
     sign.add_argument("directory", metavar="NETDIR", type=Path)
     sign.add_argument("request", metavar="REQUEST", help="made by `node request`; - reads text")
-    _add_ward(sign)
+    add_ward(sign)
     sign.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
-    listen = answer.command(commands, "listen", _LISTEN_ABOUT, _LISTEN_EXAMPLE, run_listen)
-    listen.add_argument("directory", metavar="NETDIR", type=Path)
-    _add_ward(listen)
-    listen.add_argument("--host", metavar="ADDRESS", help="one own address (default: all)")
-    listen.add_argument("--port", metavar="N", type=int, default=7411, help="%(default)s")
-    listen.add_argument("--minutes", metavar="N", type=int, default=10, help="at most 10")
+    issuer_listen.register(commands)
     renew = answer.command(commands, "renew", _RENEW_ABOUT, _RENEW_EXAMPLE, run_renew)
     renew.add_argument("directory", metavar="NETDIR", type=Path)
     renew.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
@@ -92,15 +70,9 @@ def register(groups: answer.Groups) -> None:
     issuer_revoke.register(commands)
 
 
-def _add_ward(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--ward", required=True, help="two digits; 00 is 本部")
-    command.add_argument("--ward-name", help="Japanese name of the ward, e.g. 北区")
-    command.add_argument("--ward-name-en", help="English name of the ward, e.g. Kita")
-    command.add_argument("--role", choices=("node", "archive"), default="node")
-
-
 def run_create(args: argparse.Namespace) -> int:
     from meshrelay.cli import authdir, authority, files
+    from meshrelay.cli.issuer_request import REQUEST_FILE, read_request
     from meshrelay.cli.words import six_words
 
     files.check_new(args.directory)
@@ -108,7 +80,7 @@ def run_create(args: argparse.Namespace) -> int:
     if args.authority is not None:
         unlocked = mounting.unlock(args.authority, args.passphrase_file)
     request = authority.create_issuer(args.directory)
-    path = args.directory / authority.REQUEST_FILE
+    path = args.directory / REQUEST_FILE
     words = six_words(request)
     result = {"directory": str(args.directory), "request": str(path), "words": words}
     lines = [
@@ -119,7 +91,7 @@ def run_create(args: argparse.Namespace) -> int:
         lines.append(f"carry {path} to the authority: meshrelay authority issue AUTHDIR FILE")
     else:
         stick, signer = unlocked
-        issuer, known = authority.read_request(request, str(path))
+        issuer, known = read_request(request, str(path))
         issued = authdir.issue(stick, signer, issuer, known, raised=False)
         made = authority.accept(args.directory, issued, str(args.authority))
         result["network"] = made.network.hex()
@@ -151,19 +123,19 @@ def run_sign(args: argparse.Namespace) -> int:
     opened = authority.load(args.directory)
     data = _request_data(args.request)
     request = enrolment.read_request(data, args.request)
-    ward = _ward(opened, args)
+    ward = ward_of(opened, args)
     files.check_absent(args.output)
     record, answered = enrolment.sign_request(opened, request, ward, args.role == "archive")
     files.write_new(args.output, answered)
     answer.say(
         args,
         {
-            **_admitted(request, ward, args.role, record),
+            **admitted(request, ward, args.role, record),
             "words": six_words(data),
             "output": str(args.output),
         },
         [
-            _admitted_line(request, ward, args.role),
+            admitted_line(request, ward, args.role),
             f"six words of its request: {six_words(data)}",
             f"carry {args.output} to the node and run: meshrelay node enrol DIR FILE",
         ],
@@ -180,78 +152,9 @@ def _request_data(where: str) -> bytes:
     return enrolment.request_bytes(data)
 
 
-def _admitted(request: Request, ward: WardNames, role: str, record: Record) -> dict[str, str]:
-    return {
-        "node": request.node.hex(),
-        "name": request.name,
-        "ward": ward.code,
-        "role": role,
-        "credential": record.id.hex(),
-    }
-
-
-def _admitted_line(request: Request, ward: WardNames, role: str) -> str:
-    kind = "an archive" if role == "archive" else "a node"
-    return f"{request.name} is {kind} of {ward.name} ({ward.code})"
-
-
-def run_listen(args: argparse.Namespace) -> int:
-    from meshrelay.cli import authority, enrolment, listening
-    from meshrelay.cli.addresses import first_own_address, shown
-
-    if not 1 <= args.minutes <= listening.MINUTES_MAX:
-        raise ConfigError(f"--minutes: expected 1 to {listening.MINUTES_MAX}")
-    opened = authority.load(args.directory)
-    ward = _ward(opened, args)
-    admitted: list[tuple[Request, Record]] = []
-
-    def admit(data: bytes) -> bytes:
-        request = enrolment.read_request(data, "the node's request")
-        record, answered = enrolment.sign_request(opened, request, ward, args.role == "archive")
-        admitted.append((request, record))
-        return answered
-
-    with _listener(args.host or "", args.port) as listener:
-        token = listening.new_token()
-        address = shown(args.host or first_own_address(), listener.getsockname()[1])
-        _ready(args, address, token)
-        peer = listening.serve_one(listener, token, admit, args.minutes * 60)
-    request, record = admitted[0]
-    done = {**_admitted(request, ward, args.role, record), "peer": peer}
-    if args.json:
-        print(json.dumps(done, ensure_ascii=False))
-    else:
-        print(f"{_admitted_line(request, ward, args.role)}; it came from {peer}")
-    return 0
-
-
-def _ready(args: argparse.Namespace, address: str, token: str) -> None:
-    if args.json:
-        print(json.dumps({"address": address, "token": token}), flush=True)
-        return
-    lines = [
-        f"token: {token}",
-        f"within {args.minutes} minutes, on the node:",
-        f'  meshrelay node enrol DIR --from {address} --token "{token}"',
-    ]
-    print("\n".join(lines), flush=True)
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise ConfigError(f"--port {port}: cannot listen there: {error}") from error
-    return listener
-
-
 def run_renew(args: argparse.Namespace) -> int:
     from meshrelay.cli import authority, enrolment, files
+    from meshrelay.cli.issuer_request import authority_records
     from meshrelay.cli.recordfile import pack_records, with_parents
 
     opened = authority.load(args.directory)
@@ -262,7 +165,7 @@ def run_renew(args: argparse.Namespace) -> int:
     keys = opened.transit_for(n for n in opened.book.nodes if n not in opened.book.revoked)
     opened.add(keys)
     current = enrolment.of_generation(opened)
-    heads = authority.authority_records(opened.records)
+    heads = authority_records(opened.records)
     files.write_new(args.output, pack_records(with_parents(opened.book, [*heads, *current])))
     answer.say(
         args,
@@ -319,22 +222,3 @@ def run_records(args: argparse.Namespace) -> int:
         ],
     )
     return 0
-
-
-def _ward(opened: Authority, args: argparse.Namespace) -> WardNames:
-    from meshrelay.cli.authority import WardNames
-
-    if not re.fullmatch(r"\d\d", args.ward):
-        raise ConfigError(f"--ward {args.ward}: expected two digits, e.g. 01")
-    known = opened.wards.get(args.ward)
-    if known is None and not args.ward_name:
-        raise ConfigError(
-            f"--ward {args.ward}: no such ward yet; name it with --ward-name and --ward-name-en"
-        )
-    if known is not None and args.ward_name in (None, known.name):
-        return known
-    if known is not None:
-        raise ConfigError(f"--ward {args.ward} is {known.name} already, not {args.ward_name}")
-    ward = WardNames(args.ward, args.ward_name, args.ward_name_en or args.ward_name)
-    opened.name_ward(ward)
-    return ward

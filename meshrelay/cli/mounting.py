@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from meshrelay.core.signing import Signer
 
 
-def add_option(command: argparse.ArgumentParser) -> None:
+def add_option(command: argparse.ArgumentParser, why: str = "where role hq is concerned") -> None:
     """Options of a command that may need the authority's word."""
     command.add_argument(
         "--authority",
         metavar="AUTHDIR",
         type=Path,
-        help="the authority's directory, where role hq is concerned",
+        help=f"the authority's directory, {why}",
     )
     passphrase.add_known(command)
 

@@ -1,13 +1,16 @@
-"""`meshrelay broker make`: a real Mosquitto runs from it and knows who is of the network."""
+"""`meshrelay broker make` and `run`: a real Mosquitto that knows who is of the network."""
 
 from __future__ import annotations
 
 import getpass
 import json
+import os
+import shutil
 import socket
 import ssl
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,10 +74,10 @@ def broker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Runni
     assert main([*words, "--user", getpass.getuser(), "-o", str(made), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["broker"] == f"{HOST}:{port}"
-    program, *options = said["start"].split()
-    assert program == "mosquitto"
+    assert said["start"] == f"meshrelay broker run {made}"
     with (tmp_path / "broker.log").open("wb") as log:
-        process = subprocess.Popen([str(MOSQUITTO), *options], stdout=log, stderr=log)
+        command = [sys.executable, "-m", "meshrelay", "broker", "run", str(made)]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + UP_SECONDS_MAX
         try:
             while True:
@@ -131,3 +134,27 @@ def test_the_broker_proves_the_host_that_was_asked_for_and_keeps_its_key(
     key = broker.directory / "broker.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert stat.S_IMODE(broker.directory.stat().st_mode) == 0o700
+
+
+def test_a_directory_that_cannot_run_is_answered_with_the_next_step(
+    broker: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(directory: Path) -> str:
+        assert main(["broker", "run", str(directory)]) == 2
+        return capsys.readouterr().err
+
+    assert "broker make" in refused(tmp_path / "nowhere")
+    moved = tmp_path / "moved"
+    shutil.copytree(broker.directory, moved)
+    assert "was moved; make it again" in refused(moved)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_root_is_told_when_mosquitto_could_not_read_its_key(
+    broker: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tmp_path / "daemons"
+    words = ["broker", "make", str(tmp_path / "net"), "--host", HOST, "--user", "daemon"]
+    assert main([*words, "-o", str(made)]) == 0
+    assert main(["broker", "run", str(made)]) == 2
+    assert f"sudo chown -R daemon: {made}" in capsys.readouterr().err

@@ -396,7 +396,7 @@ def test_a_broker_is_made_once_and_only_for_hosts_that_can_be(shell: Shell, net:
     made = shell.ok(*words, "--host", "2001:db8::1", "--host", "b.example")
 
     assert made["broker"] == "[2001:db8::1]:8883"
-    assert made["start"] == f"mosquitto -c {shell.path('b')}/mosquitto.conf"
+    assert made["start"] == f"meshrelay broker run {shell.path('b')}"
     assert Path(shell.path("b/broker.key")).stat().st_mode & 0o777 == 0o600
     x509.check_issued(
         Path(shell.path("b/ca.crt")).read_bytes(), Path(shell.path("b/broker.crt")).read_bytes()
