@@ -19,6 +19,7 @@ from meshrelay.cli.keyfiles import check_key_files
 from meshrelay.cli.main import main, parser
 from meshrelay.core.records import NodeCredential, StaffCredential
 from meshrelay.errors import ConfigError
+from meshrelay.node.identity import load_keys
 from tests.unit.cli.shell import Shell, enrol
 
 STAFF = "職員番号,氏名,かな,区,所属,権限\n10101,梅田 一郎,うめだ,01,防災,instructor\n"
@@ -407,3 +408,16 @@ def test_a_broker_is_made_once_and_only_for_hosts_that_can_be(shell: Shell, net:
 def test_one_is_not_counted_in_the_plural() -> None:
     assert [count(number, "card") for number in (0, 1, 2)] == ["0 cards", "1 card", "2 cards"]
     assert [count(number, "entry", "entries") for number in (1, 2)] == ["1 entry", "2 entries"]
+
+
+def test_a_city_has_more_records_than_a_frame_may(shell: Shell, net: str) -> None:
+    node = Path(enrol(shell, net, "本部", "--ward", "00"))
+    path = node / "enrolment.cbor"
+    records = authority.unpack_records(path.read_bytes(), "enrolment.cbor")
+    many = records * (30_000 // len(records))
+
+    path.write_bytes(authority.pack_records(many))
+
+    assert len(authority.unpack_records(path.read_bytes(), "enrolment.cbor")) == len(many)
+    assert len(load_keys(node).records) == len(many)
+    assert shell.ok("config", "check", str(node))["ok"] is True
