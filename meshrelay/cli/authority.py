@@ -270,6 +270,24 @@ def accept(directory: Path, records: list[Record], where: str) -> Authority:
     return load(directory)
 
 
+def rekey(opened: Authority, stick: authdir.Stick, signer: Signer) -> Authority:
+    """A new issuer key in a new generation; what the old key signs from now on falls behind.
+
+    Raises:
+        ConfigError: `stick` is the authority of another network.
+    """
+    seed = secrets.token_bytes(KEY_BYTES)
+    known = authority_records(opened.records)
+    issued = authdir.issue(stick, signer, Signer(seed).public, known, raised=True)
+    # The key comes last: until then the old one speaks for this directory.
+    opened.add([record for record in issued if record.id not in opened.book])
+    path = opened.directory / "issuer.key"
+    files.replace(path, seed.hex().encode() + b"\n", files.SECRET_MODE)
+    renewed = load(opened.directory)
+    files.replace(opened.directory / REQUEST_FILE, make_request(renewed.issuer, renewed.records))
+    return renewed
+
+
 def load(directory: Path) -> Authority:
     """Open a network directory and check everything in it.
 

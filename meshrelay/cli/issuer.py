@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from meshrelay.cli import answer, issuer_listen, issuer_revoke, mounting
+from meshrelay.cli import answer, issuer_listen, issuer_revoke, mounting, passphrase
 from meshrelay.cli.admitting import add_ward, admitted, admitted_line, ward_of
 
 _CREATE_ABOUT = """Make an issuer's directory, apart from the authority.
@@ -35,6 +35,12 @@ Nodes that were revoked get none and fall behind. Carry FILE to one node of the 
 (`records import`); the others get it from there. No node needs to be enrolled again."""
 _RENEW_EXAMPLE = "  meshrelay issuer renew osaka -o renewed.cbor"
 
+_REKEY_ABOUT = """After the laptop was stolen: a new issuer key, in a new generation.
+
+Restore the copy of NETDIR on another laptop first. Nodes, staff and the CA stay; afterwards
+`issuer renew` makes new credentials and transit keys for every node."""
+_REKEY_EXAMPLE = "  meshrelay issuer rekey osaka --authority /media/usb1/authority"
+
 _NODES_ABOUT = "List the nodes of the network: id, ward, name, and whether each may speak."
 _NODES_EXAMPLE = "  meshrelay issuer nodes osaka"
 
@@ -62,6 +68,10 @@ def register(groups: answer.Groups) -> None:
     renew = answer.command(commands, "renew", _RENEW_ABOUT, _RENEW_EXAMPLE, run_renew)
     renew.add_argument("directory", metavar="NETDIR", type=Path)
     renew.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
+    rekey = answer.command(commands, "rekey", _REKEY_ABOUT, _REKEY_EXAMPLE, run_rekey)
+    rekey.add_argument("directory", metavar="NETDIR", type=Path)
+    rekey.add_argument("--authority", metavar="AUTHDIR", type=Path, required=True)
+    passphrase.add_known(rekey)
     nodes = answer.command(commands, "nodes", _NODES_ABOUT, _NODES_EXAMPLE, run_nodes)
     nodes.add_argument("directory", metavar="NETDIR", type=Path)
     records = answer.command(commands, "records", _RECORDS_ABOUT, _RECORDS_EXAMPLE, run_records)
@@ -173,6 +183,22 @@ def run_renew(args: argparse.Namespace) -> int:
         [
             f"generation {opened.generation}: {answer.count(len(new), 'node')} renewed",
             f"next, at one node: meshrelay records import DIR {args.output}",
+        ],
+    )
+    return 0
+
+
+def run_rekey(args: argparse.Namespace) -> int:
+    from meshrelay.cli import authority
+
+    opened = authority.load(args.directory)
+    renewed = authority.rekey(opened, *mounting.unlock(args.authority, args.passphrase_file))
+    answer.say(
+        args,
+        {"issuer": renewed.issuer.public.hex(), "generation": renewed.generation},
+        [
+            f"new issuer key, generation {renewed.generation}",
+            f"next: meshrelay issuer renew {args.directory} -o renewed.cbor",
         ],
     )
     return 0

@@ -55,8 +55,17 @@ def run_create(args: argparse.Namespace) -> int:
             f"{kind} {made.name} {made.network.hex()}",
             f"secrets in {args.directory}: keep them off the nodes, and a copy in a safe",
             f"authority in {beside}: {bare if said is None else 'wrapped with your passphrase'}",
-            "now move the authority to two USB sticks: meshrelay authority successor "
-            f"{beside} /media/usb2/authority makes the second, then move {beside} itself",
+            *_next_steps(beside, is_apart=args.authority is not None),
         ],
     )
     return 0
+
+
+def _next_steps(beside: Path, is_apart: bool) -> list[str]:
+    second = f"meshrelay authority successor {beside} /media/usb2/authority"
+    if is_apart:
+        return [f"make a second stick: {second}", "keep the two in two places, not in the laptop"]
+    return [
+        f"now move the authority to two USB sticks: {second} makes the second, "
+        f"then move {beside} itself to the first"
+    ]

@@ -233,6 +233,23 @@ def test_a_new_generation_crosses_the_gap_as_a_file(shell: Shell, net: str) -> N
     assert serials == [1, 2, 3]
 
 
+def test_a_stolen_laptops_key_falls_behind(shell: Shell, net: str) -> None:
+    nodes = {"北区役所": enrol(shell, net, "北区", "--ward", "01", "--ward-name", "北区")}
+    stolen = authority.load(Path(net)).issuer.public
+
+    done = shell.ok("issuer", "rekey", net, "--authority", str(Path(net, "authority")))
+    renewed = shell.ok("issuer", "renew", net, "-o", shell.path("renewed.cbor"))
+
+    assert (done["generation"], renewed["renewed"]) == (2, 1)
+    opened = authority.load(Path(net))
+    assert opened.issuer.public.hex() == done["issuer"] != stolen.hex()
+    (node,) = opened.book.nodes.values()
+    assert opened.book.issuers[node.issuer].key == opened.issuer.public
+    assert list(transit_keys(net, 2, nodes)) == ["北区役所"]
+    taken = shell.ok("records", "import", nodes["北区役所"], shell.path("renewed.cbor"))
+    assert taken["added"] == 3
+
+
 def test_an_answer_for_another_issuer_is_refused(shell: Shell, net: str) -> None:
     shell.ok("issuer", "create", shell.path("net2"))
     out = shell.path("out.cbor")

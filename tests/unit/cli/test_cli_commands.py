@@ -43,7 +43,8 @@ def test_the_commands_are_those_of_the_house() -> None:
     assert found == {
         "network create", "authority create", "authority issue", "authority raise",
         "authority successor", "authority passphrase", "issuer create", "issuer accept",
-        "issuer sign", "issuer listen", "issuer renew", "issuer nodes", "issuer records",
+        "issuer sign", "issuer listen", "issuer renew", "issuer rekey",
+        "issuer nodes", "issuer records",
         "issuer revoke", "issuer suspend", "issuer lift", "node request", "node enrol",
         "node vector", "node run", "staff import", "staff cards", "staff find", "staff bind",
         "staff reissue", "staff revoke", "records import", "broker make", "broker run",
