@@ -19,7 +19,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from meshrelay.cli.demo.build import mosquitto
+from meshrelay.cli.brokerdir import mosquitto
 from meshrelay.cli.demo.processes import Child
 from tests.benchmarks.cities import HOST, until_listening
 from tests.town import free_port

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from meshrelay.cli import authority, enrolment
 from meshrelay.cli.authority import Authority, WardNames
-from meshrelay.cli.brokerdir import make_broker_dir
+from meshrelay.cli.brokerdir import make_broker_dir, mosquitto
 from meshrelay.cli.cards import bind_card, new_card_code, staff_record
-from meshrelay.cli.demo.build import mosquitto
 from meshrelay.cli.demo.processes import Child
 from meshrelay.cli.node_toml import NodeToml
 from meshrelay.cli.nodedir import enrol_node_dir, make_node_dir

@@ -8,8 +8,7 @@ import re
 import time
 from pathlib import Path
 
-from meshrelay.cli.brokerdir import make_broker_dir
-from meshrelay.cli.demo.build import mosquitto
+from meshrelay.cli.brokerdir import make_broker_dir, mosquitto
 from meshrelay.cli.demo.processes import Child
 from tests.lab.city import BROKER_PORT, City
 from tests.lab.net import Host, LabError

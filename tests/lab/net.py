@@ -32,7 +32,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from meshrelay.cli.demo.build import mosquitto
+from meshrelay.cli.brokerdir import mosquitto
 from meshrelay.cli.demo.processes import Child
 
 PREFIX = "mrlab"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from meshrelay.cli.demo.build import mosquitto
+from meshrelay.cli.brokerdir import mosquitto
 from meshrelay.core.frames import encode_frame
 from meshrelay.desk import talk
 from tests.benchmarks import accept, drain, frames, mesh, others, phrases
