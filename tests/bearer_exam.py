@@ -20,17 +20,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from meshrelay.bearers.base import Bearer, Link
+from meshrelay.bearers.base import BarredError, Bearer, Link
 from meshrelay.bearers.broker import write_broker
 from meshrelay.bearers.lan import LanBearer
 from meshrelay.bearers.mqtt import MqttBearer
+from meshrelay.core.book import RecordBook
 from meshrelay.errors import CredentialError, FrameError
+from meshrelay.node.transit import TransitKeys
 from tests.certs import CertificateAuthority, Files
+from tests.transit import box_of, seal_key
 
 NETWORK = hashlib.blake2b("訓練".encode(), digest_size=16).digest()
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 GREETING_PREFIX = b"credential:"
 SHORT_PREFIX = b"name:"
+NOTICE_PREFIX = b"you are "
 
 
 def node_id(name: str) -> bytes:
@@ -44,6 +48,8 @@ class GuestList:
         self._own = own
         self._guests = guests
         self.met: set[bytes] = set()
+        self.barred: dict[bytes, str] = {}
+        self.keys: dict[bytes, bytes] = {}  # what `key_for` gives
         self.greeting = GREETING_PREFIX + own
         self.short_greeting = SHORT_PREFIX + own
 
@@ -69,7 +75,18 @@ class GuestList:
             raise CredentialError("unknown_node")
         if tls_spki_sha256 is not None and tls_spki_sha256 != self._guests[peer]:
             raise CredentialError("wrong_certificate")
+        if peer in self.barred:
+            raise BarredError(self.barred[peer], peer)
         return peer
+
+    def bars(self, peer: bytes) -> str:
+        return self.barred.get(peer, "")
+
+    def notice(self, peer: bytes) -> bytes:
+        return NOTICE_PREFIX + self.bars(peer).encode() if peer in self.barred else b""
+
+    def key_for(self, peer: bytes, generation: int) -> bytes:
+        return self.keys.get(peer, b"")
 
 
 @dataclass
@@ -189,12 +206,24 @@ class Network:
         self.authority = CertificateAuthority(directory)
         self.guests: dict[bytes, bytes] = {}
         self.files: dict[str, Files] = {}
+        self.books: dict[str, RecordBook] = {}
 
     def enrol(self, name: str) -> Files:
         if name not in self.files:
             self.files[name] = self.authority.node(name, node_id(name).hex())
             self.guests[node_id(name)] = self.files[name].spki_sha256
         return self.files[name]
+
+    def sealer(self, name: str, *generations: int) -> TransitKeys:
+        """The node's transit keys: the first one, or those of the generations named."""
+        book = self.books.setdefault(name, RecordBook(NETWORK))
+        for generation in generations or (1,):
+            self.give_key(name, generation)
+        return TransitKeys(book, node_id(name), box_of(name)[1])
+
+    def give_key(self, name: str, generation: int) -> None:
+        sealed = seal_key(box_of(name)[0], generation)
+        self.books[name].transit[node_id(name), generation] = sealed
 
     def doorman(self, name: str) -> GuestList:
         return GuestList(node_id(name), self.guests)
@@ -268,6 +297,7 @@ class MqttWorld:
             self.broker.port,
             (options.get("files") or files).contexts().client,
             NETWORK,
+            options.get("sealer") or self.network.sealer(name),
             lambda: [node_id(peer) for peer in peers],
             options.get("state") or dict,
             boot=options.get("boot") or self.boots[name],

@@ -22,6 +22,7 @@ from meshrelay.node.config import load
 from meshrelay.node.identity import load_keys
 from meshrelay.node.node import Node
 from meshrelay.node.office import Message, Posted, Seat
+from tests.transit import give_transit_keys
 
 PIN = "135790"
 PIN_HQ = "mayor-135790"
@@ -143,6 +144,7 @@ def build_town(
     names = {code: WardNames(code, ward, ward_en) for code, ward, ward_en in WARDS}
     for ward, request in requests.items():
         enrolment.sign_request(network, request, names[ward], archive=ward == "00")
+    give_transit_keys(network)
     for ward, request in requests.items():
         enrol_node_dir(directory / ward, enrolment.answer_again(network, request), ward)
     return Town(directory, ports, witnesses, clerks=clerks)

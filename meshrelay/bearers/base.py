@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from meshrelay.errors import CredentialError
 
 # A frame must pass AWS IoT's 128 KB and our broker's 128 KiB with room for topics.
 FRAME_BYTES_MAX = 64 * 1024
@@ -22,6 +24,23 @@ SHORT_GREETING_BYTES_MAX = 64
 GREETING_SECONDS_MAX = 5.0
 # One office behind one address has a handful of nodes, never more.
 CONNECTIONS_PER_ADDRESS_MAX = 20
+# Why a payload could not be opened, when the sender's key is newer than all of ours.
+UNKNOWN_KEY = "unknown_transit_key"
+
+
+class BarredError(CredentialError):
+    """A node that was revoked or suspended asked for a link; it was told and refused."""
+
+    def __init__(self, reason: str, peer: bytes) -> None:
+        super().__init__(reason, peer.hex())
+        self.peer = peer
+
+
+class Clone(NamedTuple):
+    """Two processes speak with one node's key. An address is empty where it is not known."""
+
+    peer: bytes
+    addresses: tuple[str, str]
 
 
 class Link(Protocol):
@@ -67,7 +86,7 @@ class LinkEvents(Protocol):
         """
 
     def heard(self, peer: bytes, data: bytes, done: Callable[[], None]) -> None:
-        """A frame addressed to everybody (mqtt `all` topic) by a node we need no link to.
+        """A frame by a node we have no link to: a broadcast (mqtt `all`), or a notice to us.
 
         `peer` is what the topic claims; nothing but signatures inside can be believed.
         """
@@ -97,6 +116,7 @@ class Doorman(Protocol):
         Only for bearers on which the peer proved its TLS key: a name alone proves nothing.
 
         Raises:
+            BarredError: send `notice`, close, count by `reason`.
             CredentialError, FrameError: close, count by `reason`.
         """
 
@@ -108,7 +128,47 @@ class Doorman(Protocol):
         (mqtt: content is signed, the broker's ACL binds topics).
 
         Raises:
+            BarredError: send `notice`, close, count by `reason`.
             CredentialError, SignatureError, FrameError: close, count by `reason`.
+        """
+
+    def bars(self, peer: bytes) -> str:
+        """Why this node may have no link now: `revoked`, `suspended`; empty: it may."""
+
+    def notice(self, peer: bytes) -> bytes:
+        """A frame that tells a barred node why, for it to verify; empty: nothing to tell."""
+
+    def key_for(self, peer: bytes, generation: int) -> bytes:
+        """A frame with the peer's transit key, if ours is newer than `generation`; else empty."""
+
+
+class Opened(NamedTuple):
+    """What a sealed payload held, and the generation of the key it was sealed with."""
+
+    data: bytes
+    generation: int
+
+
+class Sealer(Protocol):
+    """Keeps what a third party carries (a broker) to the nodes of the network."""
+
+    @property
+    def newest(self) -> int | None:
+        """Generation of the newest key we hold; None: no key, nothing may be published."""
+
+    def seal(self, data: bytes, topic: str, generation: int | None = None) -> bytes:
+        """Hide `data`, which can be opened under this topic only; costs at most 48 bytes.
+
+        With the newest key, unless an older generation is named: only for what tells a node
+        that it is behind.
+        """
+
+    def open(self, payload: bytes, topic: str) -> Opened:
+        """What was sealed, by whichever node of the network.
+
+        Raises:
+            FrameError: `unknown_transit_key`, `bad_seal` (altered, truncated, of another topic
+                or in clear) or `payload_replayed`: count and drop it; a broker can do all that.
         """
 
 
@@ -136,4 +196,8 @@ class Bearer(Protocol):
 
     @property
     def word(self) -> str:
-        """One short English phrase for status and doctor: `connected`, `refused: ...`."""
+        """One short phrase for status and doctor: `connected`, `refused: ...`."""
+
+    @property
+    def clones(self) -> list[Clone]:
+        """Keys that were met in two living processes within the last hour."""

@@ -123,15 +123,21 @@ class Discovery:
             propose(address)
 
     def judge(self, name: str, info: AsyncServiceInfo) -> tuple[Address, ...]:
-        """The addresses worth knocking at; empty for other networks and for ourselves."""
+        """The addresses worth knocking at; empty for other networks and for ourselves.
+
+        Our own id at another machine's address is worth it: whoever answers may be a clone.
+        """
         text = info.decoded_properties
-        if text.get("v") != VERSION or text.get("n") != self._network:
-            return ()
-        if text.get("p") == self._node[:PREFIX_HEX] or not info.port:
+        if text.get("v") != VERSION or text.get("n") != self._network or not info.port:
             return ()
         if name not in self._found and len(self._found) >= PEERS_MAX:
             return ()
         hosts = [host for host in info.parsed_scoped_addresses() if _usable(host)]
+        if text.get("p") == self._node[:PREFIX_HEX]:
+            own = {host.partition("%")[0] for host in own_addresses()}
+            hosts = [host for host in hosts if host.partition("%")[0] not in own]
+            if not hosts:
+                return ()
         found = tuple((host, info.port) for host in hosts[:ADDRESSES_PER_PEER_MAX])
         self._found[name] = found
         return found

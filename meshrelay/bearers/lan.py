@@ -23,9 +23,11 @@ from meshrelay.bearers.base import (
     CONNECTIONS_PER_ADDRESS_MAX,
     GREETING_SECONDS_MAX,
     AddressBook,
+    Clone,
     Doorman,
     LinkEvents,
 )
+from meshrelay.bearers.clones import Clones
 from meshrelay.bearers.dial import HURRY_PAUSE_S, HURRY_SECONDS
 from meshrelay.bearers.discovery import Address, Discovery
 from meshrelay.bearers.lan_link import (
@@ -34,13 +36,15 @@ from meshrelay.bearers.lan_link import (
     Connection,
     Known,
     LanLink,
+    NoticedError,
     bind,
     greet,
+    read_step,
     tls_accept,
     tls_connect,
 )
 from meshrelay.bearers.tls import Contexts
-from meshrelay.errors import FrameError, RemoteProtocolError
+from meshrelay.errors import CredentialError, FrameError, RemoteProtocolError
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +55,10 @@ ADDRESSES_MAX = 256
 DIAL_BASE_S = 0.2
 # An operator who plugs the cable in looks at the page for about this long.
 DIAL_CONFIGURED_CAP_S = 10.0
-DIAL_PROPOSED_CAP_S = 60.0
+# Two processes of one key must be known within a minute of both being there.
+DIAL_PROPOSED_CAP_S = 45.0
+# Where another process of a linked peer's key answered last, and may still live.
+DIAL_OTHER_BOOT_CAP_S = 20.0
 BIND_RETRY_CAP_S = 10.0
 # A peer whose link ends sooner breaks the protocol or is broken: it is not dialled at once.
 STEADY_S = 3.0
@@ -102,10 +109,12 @@ class LanBearer:
         self._from: Counter[str] = Counter()
         self._dialers: dict[Address, asyncio.Task[None]] = {}
         self._peer_at: dict[Address, bytes] = {}
+        self._boot_at: dict[Address, bytes] = {}
         self._own: set[Address] = set()
         self._group: asyncio.TaskGroup | None = None
         self._trouble = ""
         self.refused: Counter[str] = Counter()
+        self._clones = Clones(time.monotonic, self.refused)
         self.bound: Address | None = None
         self.ready = asyncio.Event()
 
@@ -116,6 +125,10 @@ class LanBearer:
         if any(pair.live() for pair in self._pairs.values()):
             return "connected"
         return "connecting" if self._dialers else "listening"
+
+    @property
+    def clones(self) -> list[Clone]:
+        return self._clones.told()
 
     def broadcast(self, frame: bytes) -> None:
         """A stream link has no topic for everybody: the machine sends to each link."""
@@ -240,32 +253,52 @@ class LanBearer:
         lost_s = -HURRY_SECONDS
         try:
             while address not in self._own:
-                peer = self._peer_at.get(address)
-                pair = self._pairs.get(peer) if peer is not None else None
-                link = pair.live() if pair is not None else None
                 since_s = time.monotonic()
+                link = self._link_at(address)
                 if link is not None:
                     await link.ended.wait()
-                hurry = since_s - lost_s < HURRY_SECONDS
-                met = link is not None or await self._knock(address, hurry)
+                met = True if link else await self._knock(address, since_s - lost_s < HURRY_SECONDS)
                 now_s = time.monotonic()
                 if met and now_s - since_s >= STEADY_S:
                     backoff.reset()
                     lost_s = now_s
+                elif met is False:  # it is there, but not for us: no hurry
+                    lost_s = -HURRY_SECONDS
                 hurry = now_s - lost_s < HURRY_SECONDS
-                await asyncio.sleep(HURRY_PAUSE_S if hurry else backoff.next_s())
+                await asyncio.sleep(HURRY_PAUSE_S if hurry else self._wait_s(address, backoff))
             log.warning("lan address is our own host=%s port=%d", *address)
         finally:
             self._dialers.pop(address, None)
 
-    async def _knock(self, address: Address, hurry: bool) -> bool:
-        """Dial once and stay with the link to its end; whether a peer was met."""
+    def _pair_at(self, address: Address) -> _Pair | None:
+        peer = self._peer_at.get(address)
+        return self._pairs.get(peer) if peer is not None else None
+
+    def _link_at(self, address: Address) -> LanLink | None:
+        """The open link with the process that answers there, which makes knocking needless."""
+        pair = self._pair_at(address)
+        if pair is None or self._boot_at.get(address) != pair.boot:
+            return None
+        return pair.live()
+
+    def _wait_s(self, address: Address, backoff: Backoff) -> float:
+        pair = self._pair_at(address)
+        doubtful = pair is not None and pair.live() is not None
+        return min(backoff.next_s(), DIAL_OTHER_BOOT_CAP_S if doubtful else backoff.cap_s)
+
+    async def _knock(self, address: Address, hurry: bool) -> bool | None:
+        """Dial once and stay with the link to its end; whether a peer was met.
+
+        None: nobody answered. False: somebody did, but there is no link.
+        """
         remote = f"{address[0]}:{address[1]}"
+        met = None
         async with self._guarded(remote, ours=True):
             transport, protocol = await tls_connect(address, self._contexts.client, hurry)
+            met = False
             connection = Connection(protocol.reader, transport)
             return await self._converse(connection, address)
-        return False
+        return met
 
     # Both
 
@@ -306,16 +339,18 @@ class LanBearer:
 
     async def _converse(self, connection: Connection, dialled: Address | None) -> bool:
         """From the end of the TLS handshake to the end of the connection."""
+        alive_s = time.monotonic()
         self._open.add(connection)
         try:
             async with asyncio.timeout(GREETING_SECONDS_MAX):
                 peer, boot = await greet(connection, self._boot, self._doorman)
                 if dialled is not None:
-                    self._peer_at[dialled] = peer
+                    self._peer_at[dialled], self._boot_at[dialled] = peer, boot
                 if peer == self._doorman.node_id:
-                    if dialled is not None:
-                        self._own.add(dialled)
+                    self._meet_ourselves(connection, boot, dialled)
                     return False
+                there = connection.remote if dialled else connection.remote_host
+                self._check_process(peer, boot, there, alive_s)
                 link = await self._decide(connection, peer, boot)
             if link is None:
                 log.debug("connection dropped remote=%s reason=duplicate", connection.remote)
@@ -324,14 +359,36 @@ class LanBearer:
                 self._addresses.reached(*dialled, peer)
             await self._listen_to(link)
             return True
+        except NoticedError as noticed:
+            self._events.heard(noticed.peer, noticed.notice, _nothing)
+            raise
         finally:
             self._open.discard(connection)
             connection.close()
 
+    def _meet_ourselves(self, connection: Connection, boot: bytes, dialled: Address | None) -> None:
+        if boot != self._boot:
+            there = connection.remote if dialled else connection.remote_host
+            self._clones.own_key_at(self._doorman.node_id, there, connection.local_host)
+        elif dialled is not None:
+            self._own.add(dialled)
+
+    def _check_process(self, peer: bytes, boot: bytes, there: str, alive_s: float) -> None:
+        """One link a key: while the newest process of it has one, an older gets none.
+
+        Raises:
+            CredentialError: `older_process`.
+        """
+        pair = self._pairs.get(peer)
+        other = pair is not None and pair.boot != boot and pair.live() is not None
+        known = self._clones.met(peer, boot, there, alive_s, other)
+        if known and other:
+            raise CredentialError("older_process", there)
+
     async def _decide(self, connection: Connection, peer: bytes, boot: bytes) -> LanLink | None:
         """The link that this connection became, or None for a duplicate."""
         if self._doorman.node_id < peer:
-            known = Known.decode(await connection.read(KNOWN_BYTES, "preamble"))
+            known = Known.decode(await read_step(connection, KNOWN_BYTES, peer))
             pair = self._pairs.get(peer)
             if (
                 pair is not None
@@ -347,7 +404,7 @@ class LanBearer:
             same = pair is not None and pair.boot == boot
             live = same and pair is not None and pair.live() is not None
             connection.write(Known(live, pair.opens if same and pair else 0).encode())
-            verdict = await connection.read(1, "preamble")
+            verdict = await read_step(connection, 1, peer)
             if verdict == b"\x00":
                 return None
             if verdict != b"\x01":

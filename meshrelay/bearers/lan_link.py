@@ -12,6 +12,9 @@ On the wire, inside TLS 1.3, every block is a 4-byte big-endian length and its b
 Credentials are most of a greeting, and two nodes that met before hold each other's: a
 reconnect names them only. Nothing else is read from a peer that was not admitted.
 
+Who is barred (revoked, suspended) hears the byte 2 instead of an answer, `known` or verdict,
+then a notice: the frame that says why. It is read only from a peer that was admitted here.
+
 The node with the smaller id decides which of several connections is the link, because
 two deciders could each keep the one that the other drops. `opens heard` tells it whether
 the other end already knows of the link it opened last: a peer that has heard of it and
@@ -33,17 +36,18 @@ from meshrelay.bearers.base import (
     GREETING_BYTES_MAX,
     GREETING_SECONDS_MAX,
     SHORT_GREETING_BYTES_MAX,
+    BarredError,
     Doorman,
 )
 from meshrelay.bearers.dial import CONNECT_SECONDS_MAX, connect
 from meshrelay.bearers.discovery import Address
 from meshrelay.bearers.tls import spki_sha256
-from meshrelay.errors import FrameError, LocalProtocolError
+from meshrelay.errors import CredentialError, FrameError, LocalProtocolError
 
 LENGTH_BYTES = 4
 NONCE_BYTES = 8
 KNOWN_BYTES = 9
-ASK, KNOWN = b"\x00", b"\x01"
+ASK, KNOWN, BARRED = b"\x00", b"\x01", b"\x02"
 # Four full grants of the sync machine (1 MiB each): more is queued only for a peer that
 # does not read.
 QUEUE_BYTES_MAX = 4 * 1024 * 1024
@@ -51,6 +55,15 @@ QUEUE_BYTES_MAX = 4 * 1024 * 1024
 SILENT_CUT_SECONDS = 10
 # Polite TLS goodbye; a dead path must not hold a shutdown up.
 GOODBYE_SECONDS_MAX = 1.0
+
+
+class NoticedError(CredentialError):
+    """The peer refused our greeting, and told why in a notice."""
+
+    def __init__(self, peer: bytes, notice: bytes) -> None:
+        super().__init__("barred_by_peer", peer.hex())
+        self.peer = peer
+        self.notice = notice
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,8 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, transport: asyncio.Transport) -> None:
         self._reader = reader
         self.transport = transport
-        self.remote = _remote(transport)
+        self.remote, self.remote_host = _names(transport.get_extra_info("peername"))
+        _, self.local_host = _names(transport.get_extra_info("sockname"))
         self.bytes_in = 0
         self.bytes_out = 0
         raw = transport.get_extra_info("socket")
@@ -209,6 +223,7 @@ async def greet(connection: Connection, nonce: bytes, doorman: Doorman) -> tuple
     """Let both ends learn who the other is: (its node id, its boot nonce).
 
     Raises:
+        NoticedError: the peer bars us.
         RemoteProtocolError: refused by the doorman, or no greeting.
         asyncio.IncompleteReadError, OSError: the connection ended.
     """
@@ -217,16 +232,44 @@ async def greet(connection: Connection, nonce: bytes, doorman: Doorman) -> tuple
     name = await connection.read(NONCE_BYTES + SHORT_GREETING_BYTES_MAX, "greeting")
     if len(name) <= NONCE_BYTES:
         raise FrameError("bad_preamble", "greeting")
-    peer = doorman.recognise(name[NONCE_BYTES:], spki)
-    connection.write(ASK if peer is None else KNOWN)
-    answer = await connection.read(1, "preamble")
-    if answer == ASK:
-        connection.write(doorman.greeting)
-    elif answer != KNOWN:
-        raise FrameError("bad_preamble", "answer")
-    if peer is None:
-        peer = doorman.admit(await connection.read(GREETING_BYTES_MAX, "greeting"), spki)
+    try:
+        peer = doorman.recognise(name[NONCE_BYTES:], spki)
+        connection.write(ASK if peer is None else KNOWN)
+        answer = await read_step(connection, 1, peer)
+        if answer == ASK:
+            connection.write(doorman.greeting)
+        elif answer != KNOWN:
+            raise FrameError("bad_preamble", "answer")
+        if peer is None:
+            peer = doorman.admit(await connection.read(GREETING_BYTES_MAX, "greeting"), spki)
+    except BarredError as barred:
+        await _send_away(connection, doorman.notice(barred.peer))
+        raise
     return peer, name[:NONCE_BYTES]
+
+
+async def read_step(connection: Connection, bytes_max: int, peer: bytes | None) -> bytes:
+    """The next block of the preamble; `peer`: who was admitted, None if nobody yet.
+
+    Raises:
+        NoticedError: it says instead that we are barred.
+    """
+    block = await connection.read(bytes_max, "preamble")
+    if block != BARRED:
+        return block
+    if peer is None:
+        raise CredentialError("barred_by_peer", "by somebody we do not know")
+    raise NoticedError(peer, await connection.read(FRAME_BYTES_MAX, "notice"))
+
+
+async def _send_away(connection: Connection, notice: bytes) -> None:
+    """Say why before closing; what the peer said meanwhile is read, or TCP would reset."""
+    if not notice:
+        return
+    connection.write(BARRED)
+    connection.write(notice)
+    with contextlib.suppress(asyncio.IncompleteReadError, OSError, FrameError):
+        await connection.read(GREETING_BYTES_MAX, "greeting")
 
 
 async def bind(listen: Address) -> list[socket.socket]:
@@ -295,9 +338,9 @@ def notice_silent_cuts(raw: socket.socket) -> None:
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_CUT_SECONDS * 1000)
 
 
-def _remote(transport: asyncio.Transport) -> str:
-    peername = transport.get_extra_info("peername")
-    if not peername:
-        return "unknown"
-    host, port = peername[0], peername[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _names(address: tuple[str, int] | None) -> tuple[str, str]:
+    """An end of a connection with its port, and without."""
+    if not address:
+        return "unknown", "unknown"
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}", host

@@ -12,6 +12,7 @@ import contextlib
 import json
 import logging
 import secrets
+import socket
 import ssl
 import time
 from collections import Counter
@@ -28,7 +29,16 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from meshrelay.bearers.backoff import Backoff
-from meshrelay.bearers.base import FRAME_BYTES_MAX, Doorman, LinkEvents
+from meshrelay.bearers.base import (
+    FRAME_BYTES_MAX,
+    UNKNOWN_KEY,
+    BarredError,
+    Clone,
+    Doorman,
+    LinkEvents,
+    Sealer,
+)
+from meshrelay.bearers.clones import Clones
 from meshrelay.bearers.dial import HURRY_PAUSE_S, HURRY_SECONDS, connect
 from meshrelay.bearers.mqtt_links import FRAME, NONCE_BYTES, Contacts, State
 from meshrelay.bearers.mqtt_queue import OutQueue
@@ -59,6 +69,13 @@ PARKED_S = 60.0
 STATE_EVERY_S = 1.0
 GOODBYE_SECONDS_MAX = 1.0
 
+KEY_POLL_S = 1.0
+OTHERS_MAX = 64
+NO_KEY = (
+    "refused: 転送鍵がありません。回答ファイルを発行者から受け取り、登録し直してください / "
+    "no transit key: ask the issuer for a new answer file, then run `meshrelay node enrol` again"
+)
+
 NOT_AUTHORISED = 135
 UNSUPPORTED_PROTOCOL = (132, 1)  # MQTT 5 and 3.1.1
 
@@ -88,6 +105,12 @@ class AckingClient(aiomqtt.Client):
         self._client.connect_timeout = CONNECT_SECONDS_MAX
         self._acks: dict[int, asyncio.Future[None]] = {}
         self._ended = False
+
+    @property
+    def address(self) -> str:
+        """From which IP address we reach the broker; empty without a connection."""
+        raw = self._client.socket()
+        return str(raw.getsockname()[0]) if isinstance(raw, socket.socket) else ""
 
     def acknowledge(self, message: aiomqtt.Message) -> None:
         """Send PUBACK; nothing after the connection ended (the id means nothing then)."""
@@ -196,6 +219,7 @@ class AckingClient(aiomqtt.Client):
 class MqttBearer:
     """See `base.Bearer`; one instance a node, network and broker.
 
+    Nothing is published in clear but `state`: without a key of `sealer` it does not connect.
     `archives` tells the node ids to keep links to, `state` what to publish for people
     beside online, boot and session. `boot` is the node's start counter: it must grow with
     each start, or others take a will of the last boot for ours.
@@ -211,6 +235,7 @@ class MqttBearer:
         port: int,
         tls: ssl.SSLContext | None,
         network_id: bytes,
+        sealer: Sealer,
         archives: Callable[[], list[bytes]],
         state: Callable[[], dict[str, Any]],
         *,
@@ -222,6 +247,7 @@ class MqttBearer:
         self._events = events
         self._broker = (host, port)
         self._tls = tls
+        self._sealer = sealer
         self._archives = archives
         self._state = state
         self._boot = boot
@@ -232,27 +258,40 @@ class MqttBearer:
         self._session = 0
         self._protocol = aiomqtt.ProtocolVersion.V5
         self._word = "connecting"
+        self._address = ""
         self._state_wanted = asyncio.Event()
         self.refused: Counter[str] = Counter()
         self._said = State(online=False, boot=boot)
+        self._others: dict[str, int] = {}  # processes on our own `state`, their newest session
+        self._met_itself = False
+        self._clones = Clones(time.monotonic, self.refused)
         self._queue = OutQueue(self.refused, time.monotonic)
         self._contacts = Contacts(
             doorman,
             events,
             self._nonce,
-            lambda to, payload: self._queue.put(to.hex(), payload),
+            lambda to, payload, generation: self._publish(to.hex(), payload, generation),
             time.monotonic,
             self.refused,
+            self._clones,
+            lambda: self._address,
         )
 
     @property
     def word(self) -> str:
         return self._word
 
+    @property
+    def clones(self) -> list[Clone]:
+        return self._clones.told()
+
     def broadcast(self, frame: bytes) -> None:
         """Publish on `all`; nothing while there is no broker."""
         if self._word == "connected":
-            self._queue.put(EVERYBODY, bytes([FRAME]) + frame)
+            self._publish(EVERYBODY, bytes([FRAME]) + frame)
+
+    def _publish(self, to: str, payload: bytes, generation: int | None = None) -> None:
+        self._queue.put(to, self._sealer.seal(payload, self._topic(to), generation))
 
     def publish_state(self) -> None:
         """Publish `state` anew, at most once a second."""
@@ -263,6 +302,7 @@ class MqttBearer:
         lost_s = -HURRY_SECONDS
         met = False
         while True:
+            await self._until_key()
             # In a task of its own: a group that fails while it is cancelled swallows the cancel.
             since_s = time.monotonic()
             connection = asyncio.ensure_future(self._connect())
@@ -281,6 +321,13 @@ class MqttBearer:
             if met:
                 continue
             await asyncio.sleep(backoff.next_s())
+
+    async def _until_key(self) -> None:
+        while self._sealer.newest is None:
+            if self._word != NO_KEY:
+                log.warning("mqtt waits reason=no transit key")
+            self._word = NO_KEY
+            await asyncio.sleep(KEY_POLL_S)
 
     async def _is_back(self) -> bool:
         """Whether the broker's machine, met a short time ago, takes connections again.
@@ -304,6 +351,7 @@ class MqttBearer:
             self._session += 1
             async with self._client().connection() as client:
                 taken_in = True
+                self._address = client.address
                 await self._converse(client)
         except* MqttConnectError as group:
             self._refused(group)
@@ -345,6 +393,7 @@ class MqttBearer:
     def _state_json(self, *, online: bool) -> bytes:
         facts = self._state() if online else {}
         facts = facts | {"online": online, "boot": self._boot, "session": self._session}
+        facts["process"] = self._nonce.hex()
         return json.dumps(facts, ensure_ascii=False, sort_keys=True).encode()
 
     def _refused(self, group: BaseExceptionGroup[MqttConnectError]) -> None:
@@ -432,13 +481,34 @@ class MqttBearer:
         elif message.retain:
             self.refused["retained"] += 1
             done()
-        elif to == EVERYBODY:
-            self._heard(sender, payload, done)
+        elif to in (EVERYBODY, self._own):
+            self._open(sender, to, payload, done)
+        else:  # a broker may say that it was for us
+            self.refused["bad_topic"] += 1
+            done()
+
+    def _open(self, sender: bytes, to: str, payload: bytes, done: Callable[[], None]) -> None:
+        try:
+            opened = self._sealer.open(payload, self._topic(to, sender.hex()))
+        except RemoteProtocolError as error:  # a broker alters and repeats: no link is closed
+            self.refused[error.reason] += 1
+            if error.reason == UNKNOWN_KEY and to != EVERYBODY:
+                self._contacts.unreadable(sender)
+            done()
+            return
+        newest = self._sealer.newest
+        behind = newest is not None and opened.generation < newest
+        if to == EVERYBODY:
+            self._heard(sender, opened.data, done)
         else:
-            self._contacts.message(sender, payload, done)
+            generation = opened.generation if behind else None
+            self._contacts.message(sender, opened.data, done, generation)
 
     def _heard(self, sender: bytes, payload: bytes, done: Callable[[], None]) -> None:
         try:
+            barred = self._doorman.bars(sender)
+            if barred:
+                raise BarredError(barred, sender)
             if payload[:1] != bytes([FRAME]) or not 1 < len(payload) <= 1 + FRAME_BYTES_MAX:
                 raise FrameError("bad_payload", "on the topic for everybody")
             self._events.heard(sender, payload[1:], done)
@@ -454,6 +524,22 @@ class MqttBearer:
             said = None
         if said != self._said:
             self._state_wanted.set()
+        if said is not None and said.process:
+            self._check_process(said)
+
+    def _check_process(self, said: State) -> None:
+        """A process of our key that began after us, or connected again meanwhile, is a clone."""
+        if said.process == self._nonce.hex():
+            self._met_itself = True
+            return
+        session = self._others.get(said.process)
+        began_later = session is None and self._met_itself and said.online
+        came_back = session is not None and said.session > session
+        if len(self._others) >= OTHERS_MAX:
+            self._others.clear()
+        self._others[said.process] = max(said.session, session or 0)
+        if began_later or came_back:
+            self._clones.own_key_at(self._doorman.node_id, "", self._address)
 
     async def _tick(self) -> None:
         while True:
@@ -470,7 +556,7 @@ class MqttBearer:
         self._state_wanted.clear()
         if self._queue.parked(STATE):
             return
-        self._said = State(online=True, boot=self._boot, session=self._session)
+        self._said = State(True, self._boot, self._session, self._nonce.hex())
         try:
             await client.publish_acked(
                 self._topic(STATE), self._state_json(online=True), retain=True

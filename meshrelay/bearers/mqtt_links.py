@@ -1,20 +1,24 @@
 """Links over a broker that may lose, repeat and delay: who is up, who is greeted when.
 
 Sans I/O: time is a parameter, publishing a callable; mqtt.py does the rest. Payloads on
-`meshrelay/1/{network}/{from}/{to}` and `/all` start with one byte:
+`meshrelay/1/{network}/{from}/{to}` and `/all` are sealed (base.Sealer); inside is one byte, then
 
     0  greeting: our boot nonce (8), the peer's while our link to it is up, else zeros (8),
+       the length of our address (1), the address from which we reach the broker (text),
        the doorman's greeting
     1  frame
     2  goodbye: our boot nonce (8): we closed this link
+    3  notice: a frame with records that say why there is no link, or that bring a transit key
 
 A greeting that does not repeat our nonce comes from a peer that has no link to us, and is
-answered; one that does is not, so that greetings come to rest.
+answered; one that does is not, so that greetings come to rest. What we cannot open, for want
+of its key, is answered by a greeting too: it shows which key we have, and the peer brings ours.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -25,14 +29,16 @@ import msgspec
 from meshrelay.bearers.base import (
     FRAME_BYTES_MAX,
     GREETING_BYTES_MAX,
+    BarredError,
     Doorman,
     LinkEvents,
 )
+from meshrelay.bearers.clones import Clones
 from meshrelay.errors import FrameError, LocalProtocolError, RemoteProtocolError
 
 log = logging.getLogger(__name__)
 
-GREETING, FRAME, GOODBYE = 0, 1, 2
+GREETING, FRAME, GOODBYE, NOTICE = range(4)
 NONCE_BYTES = 8
 NO_NONCE = bytes(NONCE_BYTES)
 # An archive that is up answers within one; a lost greeting costs one.
@@ -45,6 +51,10 @@ FALLBACK_AFTER_S = 60.0
 FALLBACK_LINKS_MAX = 3
 # What the node closed for a reason does not come back in the same breath.
 CLOSED_S = 10.0
+# A revocation may be long and a struck-off node patient; a key is wanted at once.
+BARRED_EVERY_S = 60.0
+KEY_EVERY_S = 5.0
+ADDRESS_BYTES_MAX = 64
 PEERS_MAX = 4096
 STATE_BYTES_MAX = 16 * 1024
 
@@ -55,6 +65,7 @@ class State(msgspec.Struct, frozen=True):
     online: bool
     boot: int
     session: int = 0
+    process: str = ""
 
 
 @dataclass
@@ -65,6 +76,7 @@ class _Peer:
     greeted_s: float = -1e9
     heard_s: float = -1e9
     deaf_until_s: float = -1e9
+    told_s: float = -1e9
     owed: bool = False
     fallback: bool = False
 
@@ -107,7 +119,7 @@ class MqttLink:
         if self._closing:
             return
         self.bytes_out += len(frame)
-        self._contacts.publish(self._peer, bytes([FRAME]) + frame)
+        self._contacts.publish(self._peer, bytes([FRAME]) + frame, None)
 
     def close(self, reason: str) -> None:
         """Close soon; `down` follows from the event loop, never from inside this call."""
@@ -126,8 +138,9 @@ class MqttLink:
 class Contacts:
     """Every peer on one broker.
 
-    Call `tick` about once a second and `lost` when the broker is gone. `publish(to,
-    payload)` must not block and may drop.
+    Call `tick` about once a second and `lost` when the broker is gone. `publish(to, payload,
+    generation)` seals with that generation's key, None: the newest; it must not block and
+    may drop. `address` is what others may know us by at this broker.
     """
 
     def __init__(
@@ -135,9 +148,11 @@ class Contacts:
         doorman: Doorman,
         events: LinkEvents,
         nonce: bytes,
-        publish: Callable[[bytes, bytes], None],
+        publish: Callable[[bytes, bytes, int | None], None],
         now_s: Callable[[], float],
         refused: Counter[str],
+        clones: Clones,
+        address: Callable[[], str],
     ) -> None:
         self._doorman = doorman
         self._events = events
@@ -145,6 +160,8 @@ class Contacts:
         self.publish = publish
         self._now_s = now_s
         self._refused = refused
+        self._clones = clones
+        self._address = address
         self._peers: dict[bytes, _Peer] = {}
         self._archive_s = now_s()
 
@@ -194,7 +211,10 @@ class Contacts:
             (
                 (int.from_bytes(peer_id, "big") ^ own, peer_id, peer)
                 for peer_id, peer in self._peers.items()
-                if peer_id not in archives and peer.state is not None and peer.state.online
+                if peer_id not in archives
+                and peer.state is not None
+                and peer.state.online
+                and not self._doorman.bars(peer_id)
             ),
             key=lambda item: item[0],
         )
@@ -208,14 +228,24 @@ class Contacts:
                 peer.fallback = True
                 self._greet(peer_id, peer)
 
-    def message(self, peer_id: bytes, payload: bytes, done: Callable[[], None]) -> None:
-        """One payload of the topic `{peer_id}/{us}`; `done` is called sooner or later."""
+    def message(
+        self, peer_id: bytes, payload: bytes, done: Callable[[], None], behind: int | None = None
+    ) -> None:
+        """What a payload of the topic `{peer_id}/{us}` held; `done` is called sooner or later.
+
+        `behind`: the generation of its key, if ours is newer.
+        """
         peer = self._peer(peer_id)
         now_s = self._now_s()
         kind = payload[0] if payload else None
+        if behind is not None:
+            self._tell(peer_id, peer, self._doorman.key_for(peer_id, behind), behind, KEY_EVERY_S)
         try:
             if kind == FRAME:
                 self._frame(peer_id, peer, payload[1:], done)
+                return
+            if kind == NOTICE:
+                self._events.heard(peer_id, _frame_of(payload), done)
                 return
             if kind == GREETING and now_s >= peer.deaf_until_s:
                 self._greeting(peer_id, peer, payload[1:], now_s)
@@ -226,6 +256,8 @@ class Contacts:
                 raise FrameError("bad_payload", "unknown type")
         except RemoteProtocolError as error:
             self._count(error.reason, peer_id)
+            if isinstance(error, BarredError):
+                self._tell_why(peer_id, peer, behind)
             if peer.link is None:
                 peer.deaf_until_s = now_s + ANSWER_EVERY_S
             else:
@@ -249,13 +281,15 @@ class Contacts:
 
     def _greeting(self, peer_id: bytes, peer: _Peer, block: bytes, now_s: float) -> None:
         nonce, echo = block[:NONCE_BYTES], block[NONCE_BYTES : 2 * NONCE_BYTES]
-        greeting = block[2 * NONCE_BYTES :]
+        address, greeting = _address_of(block[2 * NONCE_BYTES :])
         if len(greeting) > GREETING_BYTES_MAX:
             raise FrameError("oversize_greeting", f"{len(greeting)} bytes")
         if not greeting or nonce == NO_NONCE:
             raise FrameError("bad_preamble", "greeting")
         if self._doorman.admit(greeting, None) != peer_id:
             raise FrameError("wrong_topic", "the greeting is another node's")
+        others_link = peer.link is not None and peer.nonce != nonce
+        self._clones.met(peer_id, nonce, address, others_link=others_link)
         peer.heard_s = now_s
         if peer.link is not None and peer.nonce != nonce:
             self._down(peer, "restarted")
@@ -267,6 +301,12 @@ class Contacts:
         if fresh:
             log.info("link open link=%s", link.remote)
             self._events.up(link)
+
+    def unreadable(self, peer_id: bytes) -> None:
+        """The peer seals with a key that we do not hold: let it see which one we have."""
+        peer, now_s = self._peer(peer_id), self._now_s()
+        if now_s >= peer.deaf_until_s:
+            self._answer(peer_id, peer, now_s)
 
     def state(self, peer_id: bytes, payload: bytes) -> None:
         """A peer's retained `state`; an end that an older boot left behind says nothing."""
@@ -306,7 +346,7 @@ class Contacts:
             peer.state = None
 
     def _dismiss(self, peer_id: bytes, peer: _Peer, reason: str) -> None:
-        self.publish(peer_id, bytes([GOODBYE]) + self._nonce)
+        self.publish(peer_id, bytes([GOODBYE]) + self._nonce, None)
         peer.deaf_until_s = self._now_s() + CLOSED_S
         peer.greeted_s = peer.deaf_until_s - GREET_EVERY_S
         self._down(peer, reason)
@@ -319,8 +359,26 @@ class Contacts:
     def _greet(self, peer_id: bytes, peer: _Peer) -> None:
         peer.greeted_s = self._now_s()
         peer.owed = False
+        if self._doorman.bars(peer_id):
+            self._tell_why(peer_id, peer, None)
+            return
         echo = peer.nonce if peer.link is not None else NO_NONCE
-        self.publish(peer_id, bytes([GREETING]) + self._nonce + echo + self._doorman.greeting)
+        address = self._address().encode()
+        block = self._nonce + echo + bytes([len(address)]) + address + self._doorman.greeting
+        self.publish(peer_id, bytes([GREETING]) + block, None)
+
+    def _tell_why(self, peer_id: bytes, peer: _Peer, generation: int | None) -> None:
+        notice = self._doorman.notice(peer_id)
+        self._tell(peer_id, peer, notice, generation, BARRED_EVERY_S)
+
+    def _tell(
+        self, peer_id: bytes, peer: _Peer, notice: bytes, generation: int | None, every_s: float
+    ) -> None:
+        """Publish a notice, sealed so that the peer can open it; not again and again."""
+        now_s = self._now_s()
+        if notice and now_s - peer.told_s >= every_s:
+            peer.told_s = now_s
+            self.publish(peer_id, bytes([NOTICE]) + notice, generation)
 
     def _down(self, peer: _Peer, reason: str) -> None:
         link, peer.link = peer.link, None
@@ -341,3 +399,23 @@ class Contacts:
                     del self._peers[idle]
             peer = self._peers[peer_id] = _Peer()
         return peer
+
+
+def _frame_of(payload: bytes) -> bytes:
+    if not 1 < len(payload) <= 1 + FRAME_BYTES_MAX:
+        raise FrameError("bad_payload", "notice")
+    return payload[1:]
+
+
+def _address_of(block: bytes) -> tuple[str, bytes]:
+    """The address that a greeting shows (empty: not known there), and the rest of it."""
+    end = 1 + (block[0] if block else 0)
+    if len(block) < end or end > 1 + ADDRESS_BYTES_MAX:
+        raise FrameError("bad_preamble", "greeting")
+    address = block[1:end].decode("ascii", "replace")
+    try:
+        if address:
+            ipaddress.ip_address(address)
+    except ValueError:
+        raise FrameError("bad_preamble", "address") from None
+    return address, block[end:]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from meshrelay.bearers.base import Bearer, Link
+from meshrelay.bearers.base import Bearer, Doorman, Link
 from meshrelay.core.accept import Prepared, prepare
 from meshrelay.core.entry import Draft, Entry, LogId, read_entry
 from meshrelay.core.events import (
@@ -99,6 +99,7 @@ class Driver:
         self.refused: Counter[str] = Counter()
         self.links: dict[int, OpenLink] = {}
         self.bearers: Sequence[Bearer] = ()
+        self.doorman: Doorman | None = None
         self.head_hlc: dict[LogId, int] = {}
         self._store = store
         self._reader = reader
@@ -313,6 +314,8 @@ class Driver:
         for cut in commit.cuts:
             self._head_cut(cut)
         self.step(Committed(ticket))
+        if commit.records:
+            self._close_barred()
         if self.machine.vector.change != change:
             error_text = "store and machine count changes differently"
             self._on_failure(StoreError(error_text))
@@ -325,6 +328,16 @@ class Driver:
             answer = self._answers.pop(commit.tag)
             if not answer.done():
                 answer.set_result(entries)
+
+    def _close_barred(self) -> None:
+        """End the links of nodes that these records revoked or suspended; they are told why."""
+        if self.doorman is None:
+            return
+        for link in [each.link for each in self.links.values()]:
+            reason = self.doorman.bars(link.peer)
+            if reason:
+                link.send(self.doorman.notice(link.peer))
+                link.close(reason)
 
     def _head_cut(self, cut: Line) -> None:
         raw = self._reader.at(cut.log, cut.height)

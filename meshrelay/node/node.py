@@ -25,6 +25,7 @@ from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine, restore_records, restore_vector
 from meshrelay.desk import talk
 from meshrelay.errors import ConfigError, RemoteProtocolError, StoreError
+from meshrelay.node.alarms import link_alarms
 from meshrelay.node.card_desk import CardDesk
 from meshrelay.node.cards import Cards
 from meshrelay.node.clock import Clock, Hardware
@@ -53,6 +54,7 @@ from meshrelay.node.posting import Posting
 from meshrelay.node.reading import Reading
 from meshrelay.node.rooms import Rooms
 from meshrelay.node.seats import OpenSeat, Turnstile, bad_seal, open_seat
+from meshrelay.node.transit import TransitKeys, load_box
 from meshrelay.node.witness import Witness
 from meshrelay.store.log import LogStore
 from meshrelay.store.reader import LogReader
@@ -183,6 +185,7 @@ class Node:
         )  # fmt: skip
         self._displayed = Displayed(self._reading, self._rooms, self._driver)
         self._driver.head_hlc = self._head_hlc
+        self._driver.doorman = self._doorman
         self._health = Health(
             self.machine, self._reader, self._head_hlc, self._directory, self.now_ms,
             self._clock.quality,
@@ -269,6 +272,7 @@ class Node:
                 port,
                 contexts.client if config.mqtt.tls else None,
                 self.machine.book.network,
+                TransitKeys(self.machine.book, self.machine.me, load_box(self._directory)),
                 self._archives,
                 self._mqtt_state,
                 boot=self._starts,
@@ -390,6 +394,7 @@ class Node:
                 refused[reason] = refused.get(reason, 0) + count
         trouble = [str(self.failed.result())] if self.failed.done() else []
         trouble += troubles(self.machine.book, self.machine.me)
+        trouble += link_alarms(self.machine.book, self.machine.me, self._bearers)
         return Status(
             network=self.network,
             node=self.me,

@@ -17,6 +17,7 @@ from meshrelay.cli.node_toml import NodeToml
 from meshrelay.cli.nodedir import enrol_node_dir, make_node_dir
 from tests.benchmarks.wards import TMPFS
 from tests.town import Clerk, Town, free_port
+from tests.transit import give_transit_keys
 
 HOST = "127.0.0.1"
 ARCHIVE = "00"
@@ -103,6 +104,7 @@ def build_city(
         data = make_node_dir(directory / ward, settings)
         requests[ward] = enrolment.read_request(data, ward)
         enrolment.sign_request(network, requests[ward], names[ward], archive=ward == ARCHIVE)
+    give_transit_keys(network)
     for ward, request in requests.items():
         enrol_node_dir(directory / ward, enrolment.answer_again(network, request), ward)
     return Town(directory, ports, witnesses, clerks=tuple(clerks)), broker

@@ -74,6 +74,15 @@ class Tap:
     def admit(self, greeting: bytes, tls_spki_sha256: bytes | None) -> bytes:
         return self._doorman.admit(greeting, tls_spki_sha256)
 
+    def bars(self, peer: bytes) -> str:
+        return self._doorman.bars(peer)
+
+    def notice(self, peer: bytes) -> bytes:
+        return self._doorman.notice(peer)
+
+    def key_for(self, peer: bytes, generation: int) -> bytes:
+        return self._doorman.key_for(peer, generation)
+
     def up(self, link: Link) -> None:
         assert isinstance(link, LanLink)
         self.link, self.handled_s = link, 0.0

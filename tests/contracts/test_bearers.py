@@ -16,6 +16,7 @@ import pytest
 from meshrelay.bearers.base import FRAME_BYTES_MAX, GREETING_BYTES_MAX
 from meshrelay.errors import LocalProtocolError, SignatureError
 from tests.bearer_exam import (
+    NOTICE_PREFIX,
     Ear,
     GuestList,
     LanWorld,
@@ -110,6 +111,22 @@ async def test_a_node_that_is_not_on_the_list_never_gets_a_link(city: World) -> 
 
     assert not hq.ear.ups
     await stranger.ear.until(lambda ear: not ear.links)
+
+
+async def test_a_barred_node_gets_no_link_and_is_told_why(city: World) -> None:
+    guests, own = city.network.doorman(HQ), city.network.doorman(KITA)
+    guests.barred[node_id(KITA)] = "suspended"
+    own.met.add(node_id(HQ))  # of somebody it does not know it would read nothing
+    hq = await city.start(HQ, doorman=guests)
+    kita = await city.start(KITA, peers=(HQ,), doorman=own)
+
+    await kita.ear.until(lambda ear: ear.broadcasts)
+
+    assert kita.ear.broadcasts[0] == (hq.node_id, NOTICE_PREFIX + b"suspended")
+    await hq.refused_for("suspended")
+    assert not hq.ear.ups and not kita.ear.ups
+    guests.barred.clear()
+    await kita.ear.until(lambda ear: ear.links, 15.0)
 
 
 async def test_a_greeting_over_the_limit_is_refused(city: World) -> None:

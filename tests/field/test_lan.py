@@ -32,8 +32,10 @@ from meshrelay.cli import x509
 from meshrelay.core.statements import HAVE_CHANGE_MS
 from tests.bearer_exam import (
     GREETING_PREFIX,
+    NOTICE_PREFIX,
     SHORT_PREFIX,
     Ear,
+    GuestList,
     LanWorld,
     Member,
     eventually,
@@ -65,13 +67,14 @@ class RawPeer:
         self.files = files or city.network.enrol(name)
         self.open: list[Connection] = []
 
-    async def connect(self, other: Member) -> Connection:
+    async def connect(self, other: Member, local: tuple[str, int] | None = None) -> Connection:
         transport, protocol = await asyncio.get_running_loop().create_connection(
             StreamProtocol,
             "127.0.0.1",
             self.city.port(other.name),
             ssl=self.files.contexts().client,
             server_hostname="",
+            local_addr=local,
         )
         self.open.append(Connection(protocol.reader, transport))
         return self.open[-1]
@@ -173,7 +176,8 @@ async def test_another_nodes_name_does_not_fit_our_certificate(city: LanWorld) -
         (b"\x00\x00\x00\x00", "empty_greeting"),
         (b"\x00\x00\x00\x04oops", "bad_preamble"),
         (b"\x00\x00\x00\x0c" + BOOT + b"oops", "bad_greeting"),
-        (NAMED + b"\x00\x00\x00\x01\x02", "bad_preamble"),
+        (NAMED + b"\x00\x00\x00\x01\x03", "bad_preamble"),
+        (NAMED + b"\x00\x00\x00\x01\x02" + b"\x00\x00\x00\x01!", "barred_by_peer"),
         (NAMED + b"\x00\x00\x00\x02\x01\x01", "oversize_preamble"),
         (NAMED + b"\x00\x00\x00\x01\x01" + b"\x00\x00\x10\x01", "oversize_greeting"),
         (NAMED + b"\x00\x00\x00\x01\x01" + b"\x00\x00\x00\x04oops", "bad_greeting"),
@@ -242,6 +246,98 @@ async def test_one_address_may_hold_twenty_connections(city: LanWorld) -> None:
 
     kita = await city.start(KITA, peers=(HQ,))
     await kita.ear.until(lambda ear: ear.links)
+
+
+async def test_a_caller_who_drips_is_shown_out_in_time(
+    city: LanWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every byte comes soon enough, the greeting does not."""
+    monkeypatch.setattr(lan, "GREETING_SECONDS_MAX", 0.5)
+    hq = await city.start(HQ)
+    peer = RawPeer(city, KITA)
+    connection = await peer.connect(hq)
+    for byte in NAMED[:10]:
+        connection.transport.write(bytes([byte]))
+        await asyncio.sleep(0.1)
+
+    await hq.refused_for("silent")
+    assert not hq.ear.ups
+    peer.close()
+
+
+async def test_the_connections_of_one_address_take_none_from_another(city: LanWorld) -> None:
+    hq = await city.start(HQ)
+    address = ("127.0.0.1", city.port(HQ))
+    callers = [socket.create_connection(address) for _ in range(CONNECTIONS_PER_ADDRESS_MAX)]
+    there = ("127.0.0.9", 0)
+    kita = RawPeer(city, KITA)
+    connection = await kita.connect(hq, there)
+    connection.write(BOOT + SHORT_PREFIX + node_id(KITA))
+
+    assert await connection.read(NONCE_BYTES + SHORT_GREETING_BYTES_MAX, "greeting")
+    for caller in callers:
+        caller.close()
+    kita.close()
+
+
+def barred_by(city: LanWorld, peer: str, *, met: bool) -> GuestList:
+    """HQ's guest list, on which a ward is revoked; `met`: HQ holds the record it names."""
+    guests = city.network.doorman(HQ)
+    guests.barred[node_id(peer)] = "revoked"
+    if met:
+        guests.met.add(node_id(peer))
+    city.network.enrol(peer)
+    return guests
+
+
+@pytest.mark.parametrize("larger", [True, False])
+@pytest.mark.parametrize("met", [True, False])
+async def test_a_barred_node_is_told_why_and_gets_no_link(
+    city: LanWorld, met: bool, larger: bool
+) -> None:
+    """In the answer, or where the preamble belongs if it had to greet in full."""
+    ward = larger_than(HQ) if larger else smaller_than(HQ)
+    hq = await city.start(HQ, doorman=barred_by(city, ward, met=met))
+    own = city.network.doorman(ward)
+    own.met.add(node_id(HQ))
+    kita = await city.start(ward, peers=(HQ,), doorman=own)
+
+    await kita.ear.until(lambda ear: ear.broadcasts)
+
+    assert kita.ear.broadcasts[0] == (hq.node_id, NOTICE_PREFIX + b"revoked")
+    await kita.refused_for("barred_by_peer")
+    await hq.refused_for("revoked")
+    assert not hq.ear.ups and not kita.ear.ups
+
+
+async def test_what_a_stranger_says_of_a_bar_is_not_read(city: LanWorld) -> None:
+    """A node that does not hold the peer's record takes no notice from it."""
+    hq = await city.start(HQ, doorman=barred_by(city, KITA, met=True))
+    kita = await city.start(KITA, peers=(HQ,))
+
+    await kita.refused_for("barred_by_peer")
+
+    assert not kita.ear.broadcasts and not hq.ear.ups
+
+
+async def test_a_node_that_is_refused_does_not_knock_in_a_hurry(
+    city: LanWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that was steady and ends is dialled ten times a second, unless they say no."""
+    monkeypatch.setattr(lan, "STEADY_S", 0.2)
+    guests = city.network.doorman(HQ)
+    hq = await city.start(HQ, doorman=guests)
+    kita = await city.start(KITA, peers=(HQ,))
+    await hq.ear.until(lambda ear: ear.links)
+    await asyncio.sleep(lan.STEADY_S)
+    guests.barred[node_id(KITA)] = "suspended"
+    hq.ear.links[0].close("suspended")
+    await hq.refused_for("suspended")
+    await asyncio.sleep(2.0)
+    assert hq.refused["suspended"] <= 8
+
+    guests.barred.clear()
+    await kita.ear.until(lambda ear: len(ear.ups) == 2, lan.DIAL_CONFIGURED_CAP_S + 2)
 
 
 async def test_two_nodes_that_dial_each_other_keep_exactly_one_connection(

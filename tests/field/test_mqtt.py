@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from amqtt.broker import Broker as Amqtt
 
 from meshrelay.bearers import mqtt
 from meshrelay.bearers.mqtt import AckingClient, MqttBearer, PublishRefusedError
-from meshrelay.bearers.mqtt_links import FRAME
 from tests.bearer_exam import (
     FAKETIME,
     NETWORK,
@@ -30,6 +30,7 @@ from tests.bearer_exam import (
     node_id,
     world,
 )
+from tests.certs import CertificateAuthority
 
 KITA, CHUO, NISHINARI, HQ = "北区", "中央区", "西成区", "本部"
 ROOT = f"meshrelay/1/{NETWORK.hex()}"
@@ -166,34 +167,82 @@ async def test_a_broker_and_nodes_without_a_clock_meet(tmp_path: Path) -> None:
         await city.close()
 
 
-async def test_a_node_cannot_write_under_another_name(city: MqttWorld) -> None:
+FOREIGN_LEAVES = {
+    "to a node": f"{ROOT}/{node_id(KITA).hex()}/{node_id(HQ).hex()}",
+    "to ourselves": f"{ROOT}/{node_id(KITA).hex()}/{node_id(NISHINARI).hex()}",
+    "all": f"{ROOT}/{node_id(KITA).hex()}/all",
+    "state": f"{ROOT}/{node_id(KITA).hex()}/state",
+    "deeper": f"{ROOT}/{node_id(NISHINARI).hex()}/all/more",
+    "no leaf": f"{ROOT}/{node_id(NISHINARI).hex()}",
+    "another network": f"meshrelay/1/{'0' * 32}/{node_id(NISHINARI).hex()}/all",
+    "elsewhere": "mayor/orders",
+}
+
+
+@pytest.mark.parametrize("leaf", FOREIGN_LEAVES)
+async def test_a_node_cannot_write_anothers_leaf(city: MqttWorld, leaf: str) -> None:
     hq = await city.start(HQ)
-    kita = await city.start(KITA, peers=(HQ,))
-    await kita.ear.until(lambda ear: ear.links)
-
-    for topic in (f"{node_id(KITA).hex()}/{node_id(HQ).hex()}", f"{node_id(KITA).hex()}/all"):
-        async with raw(city, NISHINARI) as nishinari:
-            with pytest.raises(PublishRefusedError) as refused:
-                await nishinari.publish_acked(f"{ROOT}/{topic}", bytes([FRAME]) + b"forged")
-            assert refused.value.code == mqtt.NOT_AUTHORISED
-
-    kita.ear.links[0].send(b"genuine")
-    await hq.ear.until(lambda ear: ear.frames)
-    assert hq.ear.frames == [b"genuine"] and not hq.ear.broadcasts
-
-
-async def test_a_node_cannot_read_what_is_addressed_to_another(city: MqttWorld) -> None:
-    kita, hq = await pair(city)
 
     async with raw(city, NISHINARI) as nishinari:
-        await nishinari.subscribe(f"{ROOT}/+/{node_id(HQ).hex()}", qos=1)
-        await nishinari.subscribe(f"{ROOT}/+/all", qos=1)
+        with pytest.raises(PublishRefusedError) as refused:
+            await nishinari.publish_acked(FOREIGN_LEAVES[leaf], b"forged", retain=True)
+        assert refused.value.code == mqtt.NOT_AUTHORISED
+
+    assert not hq.ear.frames and not hq.ear.broadcasts and not hq.refused
+
+
+async def test_a_node_cannot_leave_a_will_under_another_name(city: MqttWorld) -> None:
+    kita, hq = await pair(city)
+    will = aiomqtt.Will(FOREIGN_LEAVES["state"], b'{"online": false, "boot": 9}', 1, True)
+
+    with contextlib.suppress(aiomqtt.MqttError):  # the broker may not even take it in
+        async with raw(city, NISHINARI, will):
+            pass  # cut without a goodbye
+    kita.ear.links[0].send(b"still here")
+    await hq.ear.until(lambda ear: ear.frames)
+
+    assert not hq.ear.downs
+
+
+async def test_a_node_reads_what_is_for_it_and_for_everybody_and_nothing_else(
+    city: MqttWorld,
+) -> None:
+    kita, hq = await pair(city)
+    own = f"{ROOT}/{node_id(NISHINARI).hex()}"
+
+    async with raw(city, NISHINARI) as nishinari:
+        for pattern in ("#", "$SYS/#", f"{ROOT}/+/{node_id(HQ).hex()}", f"{ROOT}/#"):
+            await nishinari.subscribe(pattern, qos=1)
         kita.ear.links[0].send(b"for hq alone")
         await hq.ear.until(lambda ear: ear.frames)
-        kita.bearer.broadcast(b"for everybody")
-        heard = await anext(aiter(nishinari.messages))
+        await nishinari.publish_acked(f"{own}/{node_id(NISHINARI).hex()}", b"to myself")
+        heard = set()
+        async with asyncio.timeout(10):
+            async for message in nishinari.messages:
+                heard.add(str(message.topic).removeprefix(f"{ROOT}/"))
+                if message.payload == b"to myself":
+                    break
 
-    assert str(heard.topic) == f"{ROOT}/{node_id(KITA).hex()}/all"
+    leaves = {topic.partition("/")[2] for topic in heard}
+    assert leaves == {"state", node_id(NISHINARI).hex()}
+
+
+async def test_nobody_gets_in_without_a_certificate_of_the_network(
+    city: MqttWorld, tmp_path: Path
+) -> None:
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    foreign = CertificateAuthority(tmp_path / "foreign").node("kita", node_id(KITA).hex())
+    strange = foreign.contexts().client
+    for context in (bare, strange, None):
+        if context is not None:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with pytest.raises(aiomqtt.MqttError):
+            async with aiomqtt.Client(
+                "127.0.0.1", city.broker.port, tls_context=context, timeout=1
+            ) as client:
+                await client.publish(FOREIGN_LEAVES["state"], b"forged", qos=1)
+
+    assert "New client connected" not in city.broker.logged()
 
 
 async def test_a_node_cannot_take_anothers_client_id(city: MqttWorld) -> None:
@@ -314,6 +363,7 @@ def plain_bearer(directory: Path, port: int, name: str, ear: Ear | None = None) 
         port,
         None,
         NETWORK,
+        network.sealer(name),
         lambda: [node_id(HQ)],
         dict,
         boot=3,

@@ -23,6 +23,7 @@ from meshrelay.node.office import Status
 from meshrelay.web.client import fetch_status, is_ready
 from tests.lab.door import Door
 from tests.lab.net import HERE, Host, Lab, LabError, note_faked
+from tests.transit import give_transit_keys
 
 HQ = "00"
 WARDS_MAX = 98
@@ -159,6 +160,7 @@ async def _build(lab: Lab, nodes: int, settings: Settings) -> City:
         enrolment.sign_request(network, requests[ward], names[ward], archive=ward == HQ)
         offices[ward] = Office(ward, host, directory, witness, door, clerk)
         await door.open()
+    give_transit_keys(network)
     for ward, request in requests.items():
         enrol_node_dir(lab.directory / ward, enrolment.answer_again(network, request), ward)
     return City(lab, network, offices)

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshrelay.bearers.base import GREETING_BYTES_MAX
-from meshrelay.bearers.mqtt_links import FRAME, GREETING, NO_NONCE, Contacts
-from tests.bearer_exam import GREETING_PREFIX, Ear, GuestList, node_id
+from meshrelay.bearers.clones import Clones
+from meshrelay.bearers.mqtt_links import FRAME, GREETING, NO_NONCE, NOTICE, Contacts
+from tests.bearer_exam import GREETING_PREFIX, NOTICE_PREFIX, Ear, GuestList, node_id
 
 HQ, KITA, CHUO, NISHINARI, MINATO = (
     node_id(name) for name in ("本部", "北区", "中央区", "西成区", "港区")
@@ -39,17 +40,26 @@ class Desk:
     clock: Clock = field(default_factory=Clock)
     ear: Ear = field(default_factory=Ear)
     sent: list[tuple[bytes, bytes]] = field(default_factory=list)
+    sealed_with: list[int | None] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
+        self.doorman = GuestList(self.own, EVERYBODY)
+        self.clones = Clones(self.clock, self.refused)
         self.contacts = Contacts(
-            GuestList(self.own, EVERYBODY),
+            self.doorman,
             self.ear,
             b"own-boot",
-            lambda to, payload: self.sent.append((to, payload)),
+            self.publish,
             self.clock,
             self.refused,
+            self.clones,
+            lambda: "10.0.0.1",
         )
+
+    def publish(self, to: bytes, payload: bytes, generation: int | None) -> None:
+        self.sent.append((to, payload))
+        self.sealed_with.append(generation)
 
     def greeted(self) -> list[bytes]:
         """Whom we greeted since the last call."""
@@ -70,8 +80,11 @@ class Desk:
             self.contacts.tick(archives)
 
 
-def greeting(peer: bytes, boot: bytes = BOOT_1, echo: bytes = NO_NONCE) -> bytes:
-    return bytes([GREETING]) + boot + echo + GREETING_PREFIX + peer
+def greeting(
+    peer: bytes, boot: bytes = BOOT_1, echo: bytes = NO_NONCE, address: bytes = b""
+) -> bytes:
+    shown = bytes([len(address)]) + address
+    return bytes([GREETING]) + boot + echo + shown + GREETING_PREFIX + peer
 
 
 def frame(data: bytes) -> bytes:
@@ -249,9 +262,13 @@ def test_an_archive_only_answers() -> None:
         (greeting(node_id("stranger")), "unknown_node"),
         (greeting(CHUO), "wrong_topic"),
         (
-            bytes([GREETING]) + BOOT_1 + NO_NONCE + bytes(GREETING_BYTES_MAX + 1),
+            bytes([GREETING]) + BOOT_1 + NO_NONCE + bytes(GREETING_BYTES_MAX + 2),
             "oversize_greeting",
         ),
+        (greeting(HQ, address=b"ward office"), "bad_preamble"),
+        (bytes([GREETING]) + BOOT_1 + NO_NONCE + b"\x40short", "bad_preamble"),
+        (bytes([NOTICE]), "bad_payload"),
+        (bytes([NOTICE]) + bytes(64 * 1024 + 1), "bad_payload"),
     ],
 )
 def test_what_is_no_greeting_is_refused_by_name(payload: bytes, reason: str) -> None:
@@ -268,6 +285,83 @@ def test_a_refused_peer_is_not_judged_again_in_the_same_second() -> None:
     for _ in range(100):
         kita.hears(HQ, greeting(node_id("stranger")))
     assert kita.refused == {"unknown_node": 1}
+
+
+def notices(desk: Desk) -> list[tuple[bytes, int | None]]:
+    """Notices published since the last call, with the key each was sealed with."""
+    said = zip(desk.sent, desk.sealed_with, strict=True)
+    found = [(payload[1:], key) for (_, payload), key in said if payload[0] == NOTICE]
+    desk.sent.clear()
+    desk.sealed_with.clear()
+    return found
+
+
+def test_a_barred_peer_is_told_why_once_a_minute_and_gets_no_link() -> None:
+    kita = Desk()
+    kita.doorman.barred[HQ] = "revoked"
+    for _ in range(30):
+        kita.hears(HQ, greeting(HQ))
+        kita.passes(3.0, [HQ])
+
+    assert notices(kita) == [(NOTICE_PREFIX + b"revoked", None)] * 2
+    assert not kita.ear.ups and kita.refused["revoked"] == 30
+
+
+def test_a_barred_peer_is_told_in_the_key_that_it_has() -> None:
+    kita = Desk()
+    kita.doorman.barred[HQ] = "suspended"
+    kita.contacts.message(HQ, greeting(HQ), lambda: None, 3)
+
+    assert notices(kita) == [(NOTICE_PREFIX + b"suspended", 3)]
+
+
+def test_a_peer_that_is_no_longer_barred_is_greeted_again() -> None:
+    kita = Desk()
+    kita.doorman.barred[HQ] = "suspended"
+    kita.contacts.started([HQ])
+    assert kita.greeted() == []
+
+    del kita.doorman.barred[HQ]
+    kita.passes(3.0, [HQ])
+    assert kita.greeted() == [HQ]
+
+
+def test_a_peer_with_an_older_key_is_brought_its_key_before_anything_else() -> None:
+    hq = Desk(own=HQ)
+    hq.doorman.keys[KITA] = b"the key of generation 2"
+    hq.contacts.message(KITA, greeting(KITA), lambda: None, 1)
+
+    assert [payload[0] for _, payload in hq.sent] == [NOTICE, GREETING]
+    assert notices(hq) == [(b"the key of generation 2", 1)]
+    assert [link.peer for link in hq.ear.links] == [KITA]
+
+
+def test_what_we_cannot_open_is_answered_by_a_greeting_once_a_second() -> None:
+    kita = Desk()
+    for _ in range(10):
+        kita.contacts.unreadable(HQ)
+    assert kita.greeted() == [HQ]
+
+
+def test_a_notice_is_handed_on_to_be_verified() -> None:
+    kita = Desk()
+    done: list[bool] = []
+    kita.hears(HQ, bytes([NOTICE]) + b"records", lambda: done.append(True))
+
+    assert kita.ear.broadcasts == [(HQ, b"records")] and done == [True]
+
+
+def test_a_process_that_comes_back_after_another_of_its_key_is_one_of_two() -> None:
+    hq = Desk(own=HQ)
+    hq.hears(KITA, greeting(KITA, BOOT_1, address=b"10.0.0.5"))
+    hq.passes(1.0, [])
+    hq.hears(KITA, greeting(KITA, BOOT_2, address=b"10.0.0.9"))
+    assert hq.clones.told() == []
+
+    hq.passes(1.0, [])
+    hq.hears(KITA, greeting(KITA, BOOT_1, address=b"10.0.0.5"))
+    assert hq.clones.told() == [(KITA, ("10.0.0.5", "10.0.0.9"))]
+    assert hq.refused == {"clone": 1}
 
 
 @pytest.mark.parametrize("data", [bytes(64 * 1024 + 1), b""])
