@@ -2,7 +2,8 @@
 
     python -m tests.field.lan_process DIRECTORY NAME OTHER
 
-Prints `up PEER REMOTE` and `down PEER REASON` lines; DIRECTORY holds the certificates.
+Prints `up PEER REMOTE`, `down PEER REASON` and `clone ADDRESS ADDRESS` lines; DIRECTORY holds
+the certificates.
 """
 
 from __future__ import annotations
@@ -50,7 +51,13 @@ async def main(directory: Path, name: str, other: str) -> None:
         Book(),
         Discovery(NETWORK, node_id(name)),
     )
-    await bearer.run()
+    running = asyncio.create_task(bearer.run())
+    told = 0
+    while not running.done():
+        for clone in bearer.clones[told:]:
+            print("clone", *clone.addresses, flush=True)
+            told += 1
+        await asyncio.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from tests.bearer_exam import Network, node_id
 
 KITA, CHUO = "kita", "chuo"
 PREFIX = f"mr{os.getpid()}"
+# After both are reachable (issue 4).
+CLONE_SECONDS_MAX = 60.0
 HERE = Path(__file__).resolve().parents[2]
 
 
@@ -42,6 +44,11 @@ class Ward:
 
     def ip(self, *words: str) -> None:
         ip("-n", self.space, *words)
+
+    def ipv4_alone(self) -> None:
+        """No link-local addresses of IPv6."""
+        words = ("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+        subprocess.run(inside(self.space, *words), check=True)
 
     def start(self, directory: Path, other: str) -> None:
         program = (sys.executable, "-m", "tests.field.lan_process")
@@ -121,19 +128,8 @@ def test_an_address_that_appears_after_the_start_is_announced(
     cable: tuple[Ward, Ward, Path],
 ) -> None:
     kita, chuo, directory = cable
-    for ward in (kita, chuo):  # IPv4 alone, so that the late address is the only one
-        subprocess.run(
-            [
-                "ip",
-                "netns",
-                "exec",
-                ward.space,
-                "sysctl",
-                "-qw",
-                "net.ipv6.conf.all.disable_ipv6=1",
-            ],
-            check=True,
-        )
+    for ward in (kita, chuo):  # so that the late address is the only one
+        ward.ipv4_alone()
     chuo.ip("address", "add", "10.78.0.2/24", "dev", chuo.cable)
     kita.start(directory, CHUO)
     chuo.start(directory, KITA)
@@ -143,3 +139,20 @@ def test_an_address_that_appears_after_the_start_is_announced(
 
     assert "10.78.0.2" in kita.says("up", 25)
     assert chuo.says("up", 5)
+
+
+def test_two_machines_with_one_key_hear_of_each_other_and_name_both_addresses(
+    cable: tuple[Ward, Ward, Path],
+) -> None:
+    kita, copy, directory = cable
+    for ward in (kita, copy):
+        ward.ipv4_alone()
+    kita.ip("address", "add", "10.79.0.1/24", "dev", kita.cable)
+    copy.ip("address", "add", "10.79.0.2/24", "dev", copy.cable)
+    copy.name = KITA
+    kita.start(directory, CHUO)
+    copy.start(directory, CHUO)
+
+    for ward in (kita, copy):
+        said = ward.says("clone", CLONE_SECONDS_MAX)
+        assert "10.79.0.1" in said and "10.79.0.2" in said

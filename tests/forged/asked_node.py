@@ -71,6 +71,7 @@ class Asked:
         return {
             "entries": status.entries,
             "links": len(status.links),
+            "bearers": sorted({link.bearer for link in status.links}),
             "digest": status.digest,
             "change": self.node.machine.vector.change,
             "refused": status.refused,
