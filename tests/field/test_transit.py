@@ -81,7 +81,7 @@ async def test_what_the_broker_alters_moves_or_repeats_is_refused_and_counted(
         await until(lambda: len(hq.status().links) == 2)
         before = hq.status()
         to_hq, other = city.topic(KITA, HQ), city.topic(CHUO, HQ)
-        captured = [payload for topic, payload in heard if topic == to_hq]
+        captured = [payload for topic, payload in heard if topic == to_hq][:15]
         for payload in captured:
             for altered in (
                 payload[:-1],
