@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from nacl.exceptions import CryptoError
+from nacl.public import Box, PrivateKey, PublicKey
 
 from meshrelay.errors import RefusedError
+from meshrelay.node.card_desk import CardHolder, NodeState, TemporaryCard
 from meshrelay.node.office import (
     Changes,
     Holder,
@@ -33,6 +36,7 @@ SATO = Person("1001", "佐藤 花子", "さとう はなこ", "01", "総務班",
 SUZUKI = Person("2001", "鈴木 一郎", "すずき いちろう", "02", "避難所班", ("staff",))
 MAYOR = Person("0001", "市長 松田", "まつだ", "00", "本部", ("hq", "staff"))
 STAFF = (SATO, SUZUKI, MAYOR)
+YAMADA = Person("1009", "山田 登", "やまだ のぼる", "01", "総務班", ("registrar", "staff"))
 CARD = "AAAA-BBBB-CCCC-DDDD-1"
 PIN = "246810"
 
@@ -58,11 +62,18 @@ class FakeOffice:
     now: int = NOW_MS
     archive_age_ms: int | None = 20_000
     left_n: int | None = 0
-    pins: dict[str, str] = field(default_factory=lambda: {person.staff_id: PIN for person in STAFF})
+    pins: dict[str, str] = field(
+        default_factory=lambda: {person.staff_id: PIN for person in (*STAFF, YAMADA)}
+    )
     kept: dict[tuple[str, str], Message] = field(default_factory=dict)
     reads: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     seats: list[FakeSeat] = field(default_factory=list)
     refuse: RefusedError | None = None
+    staff: tuple[Person, ...] = (*STAFF, YAMADA)
+    box: PrivateKey = field(default_factory=PrivateKey.generate)
+    conflicts: set[str] = field(default_factory=set)
+    temporary: dict[str, Person] = field(default_factory=dict)
+    asked: dict[str, list[str]] = field(default_factory=dict)
     _changed: int = 0
     _wakes: list[Callable[[], None]] = field(default_factory=list)
 
@@ -91,7 +102,7 @@ class FakeOffice:
     async def log_in(
         self, staff_id: str, card_code: str, pin: str, pin_again: str | None = None
     ) -> FakeSeat:
-        person = next((p for p in STAFF if p.staff_id == staff_id), None)
+        person = next((p for p in self.staff if p.staff_id == staff_id), None)
         if person is None or card_code != CARD:
             raise refused("unknown_card", "カードが見つかりません。", "Unknown card.")
         if staff_id not in self.pins:
@@ -109,6 +120,26 @@ class FakeOffice:
         seat = FakeSeat(person)
         self.seats.append(seat)
         return seat
+
+    @property
+    def seal_key(self) -> bytes:
+        return bytes(self.box.public_key)
+
+    def unseal(self, page_key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+        try:
+            return Box(self.box, PublicKey(page_key)).decrypt(sealed, nonce)
+        except (CryptoError, ValueError, TypeError) as error:
+            raise refused("bad_seal", "封を開けません。", "Bad seal.") from error
+
+    async def reopen(self, seat: FakeSeat, pin: str) -> None:
+        if not any(s is seat for s in self.seats):
+            raise refused("seat_closed", "席が閉じられました。", "The seat is closed.", 401)
+        if self.pins[seat.person.staff_id] != pin:
+            raise refused("wrong_pin", "PINが違います。", "Wrong PIN.", 401)
+
+    @property
+    def cards(self) -> FakeDesk:
+        return FakeDesk(self)
 
     def log_out(self, seat: FakeSeat) -> None:
         self.seats = [s for s in self.seats if s is not seat]
@@ -168,6 +199,24 @@ class FakeOffice:
             )
         )  # fmt: skip
         return self._posted(self.kept[key])
+
+    async def post_note(
+        self, seat: FakeSeat, room: str, text: str, source: str, source_name: str, message_id: str
+    ) -> Posted:
+        if self.refuse is not None:
+            raise self.refuse
+        members = self.enter(seat.person, room)
+        if not text.strip():
+            raise refused("empty", "本文がありません。", "There is no text.")
+        self.now += 1000
+        note = Message(
+            self.me.id, self.me.name, self.me.ward, message_id, "talk", room,
+            {"text": text, "source_name": source_name}, self.now, self.now, False, False,
+            self.me.ward, "node", 0, 0, len(members), False, False, None, f"{self.now:016x}", 0,
+            unsigned=source, taken_by=seat.person.name,
+        )  # fmt: skip
+        self.put(note)
+        return self._posted(note)
 
     def _posted(self, m: Message) -> Posted:
         return Posted(m.author, m.message_id, "ab" * 32, m.room, m.arrived_ms, m.trouble)
@@ -269,6 +318,101 @@ class FakeOffice:
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         self._wakes.append(wake)
         return lambda: self._wakes.remove(wake)
+
+
+@dataclass
+class FakeDesk:
+    """Cards over the same dictionaries."""
+
+    office: FakeOffice
+
+    def _registrar(self, seat: FakeSeat, staff_id: str = "") -> Person | None:
+        if not any(s is seat for s in self.office.seats):
+            raise refused("seat_closed", "席が閉じられました。", "The seat is closed.", 401)
+        if "registrar" not in seat.person.roles:
+            raise refused("no_right", "登録担当者だけができます。", "Registrars only.", 403)
+        if not staff_id:
+            return None
+        person = next((p for p in self.office.staff if p.staff_id == staff_id), None)
+        if person is None:
+            raise refused("no_person", "その人はいません。", "No such person.", 404)
+        if person.ward != seat.person.ward:
+            raise refused("no_right", "ほかの区の人です。", "Another ward's person.", 403)
+        return person
+
+    async def change_pin(
+        self, seat: FakeSeat, card_code: str, pin: str, new_pin: str, new_pin_again: str
+    ) -> None:
+        staff_id = seat.person.staff_id
+        if card_code != CARD:
+            raise refused("unknown_card", "カードが違います。", "Unknown card.", 401)
+        if self.office.pins[staff_id] != pin:
+            raise refused("wrong_pin", "PINが違います。", "Wrong PIN.", 401)
+        if new_pin != new_pin_again:
+            raise refused("pin_mismatch", "2つのPINが違います。", "The PINs differ.")
+        self.office.pins[staff_id] = new_pin
+
+    def find(self, seat: FakeSeat, text: str, limit: int = 50) -> list[CardHolder]:
+        self._registrar(seat)
+        found = [
+            person
+            for person in (*self.office.staff, *self.office.temporary.values())
+            if person.ward == seat.person.ward
+            and any(text in each for each in (person.staff_id, person.name, person.kana))
+        ]
+        return [
+            CardHolder(
+                person,
+                "conflict" if person.staff_id in self.office.conflicts
+                else "in_use" if person.staff_id in self.office.pins
+                else "unused",
+                person.staff_id in self.office.temporary,
+            )
+            for person in found[:limit]
+        ]  # fmt: skip
+
+    async def reset_pin(self, seat: FakeSeat, staff_id: str) -> None:
+        person = self._registrar(seat, staff_id)
+        if person is not None and "hq" in person.roles:
+            raise refused("hq_card", "本部のカードです。", "An hq card.", 403)
+        self.office.pins.pop(staff_id, None)
+
+    async def settle(self, seat: FakeSeat, staff_id: str, card_code: str, pin: str) -> None:
+        self._registrar(seat, staff_id)
+        if card_code != CARD or self.office.pins.get(staff_id) != pin:
+            raise refused("wrong_pin", "PINが違います。", "Wrong PIN.", 401)
+        self.office.conflicts.discard(staff_id)
+
+    async def issue_temporary(
+        self, seat: FakeSeat, name: str, kana: str, unit: str
+    ) -> TemporaryCard:
+        self._registrar(seat)
+        staff_id = f"T{len(self.office.temporary) + 1:03}"
+        ward = seat.person.ward
+        self.office.temporary[staff_id] = Person(staff_id, name, kana, ward, unit, ("staff",))
+        return TemporaryCard(staff_id, name, ward, CARD)
+
+    def nodes(self, seat: FakeSeat) -> list[NodeState]:
+        found = []
+        for word in self.office.status().words:
+            said = tuple(self.office.asked.get(word.node.id, ()))
+            found.append(NodeState(word.node, len(said) >= 2, False, said))
+        return found
+
+    async def suspend(self, seat: FakeSeat, node: str) -> None:
+        self._registrar(seat)
+        state = next((s for s in self.nodes(seat) if s.node.id == node), None)
+        if state is None:
+            raise refused("no_node", "その機器はありません。", "No such node.", 404)
+        if state.node.archive:
+            raise refused("not_suspendable", "本部は止められません。", "Not HQ.", 403)
+        self.office.asked.setdefault(node, []).append(seat.person.name)
+
+    async def lift(self, seat: FakeSeat, node: str) -> None:
+        self._registrar(seat)
+        if node not in self.office.asked:
+            raise refused("no_node", "停止は求められていません。", "Nobody asked.", 404)
+        del self.office.asked[node]
 
 
 def refused(code: str, ja: str, en: str, status: int = 400) -> RefusedError:

@@ -19,6 +19,13 @@ ward = {ward}
 listen = {web_listen}
 # Names and addresses under which browsers reach it; empty: its own addresses.
 hosts = {web_hosts}
+# Encrypted pages beside it, host:port; "" switches them off.
+https_listen = {https_listen}
+# Their PEM files; a path that is not absolute starts at this directory.
+certificate = {web_certificate}
+key = {web_key}
+# true: hq, instructor and registrar may use their rights without https too.
+rights_over_http = {rights_over_http}
 
 [lan]
 # Where other nodes reach this one, host:port; "" switches the LAN bearer off.
@@ -55,6 +62,10 @@ class NodeToml:
     ward: str = ""
     web_listen: str = "0.0.0.0:8101"
     web_hosts: tuple[str, ...] = ()
+    https_listen: str = ""
+    web_certificate: str = ""
+    web_key: str = ""
+    rights_over_http: bool = False
     lan_listen: str = "0.0.0.0:7401"
     zeroconf: bool = True
     peers: tuple[str, ...] = ()

@@ -26,7 +26,8 @@ from meshrelay.monitor.pages import routes
 from meshrelay.node.config import Config, address
 from meshrelay.node.identity import Keys
 from meshrelay.node.node import Node
-from meshrelay.web.server import create_app, serve
+from meshrelay.web.rights import Policy
+from meshrelay.web.server import Https, create_app, serve
 
 EVERYWHERE = ("0.0.0.0", "::", "")
 
@@ -77,9 +78,13 @@ async def _run(directory: Path, config: Config, keys: Keys) -> None:
         loop.add_signal_handler(number, stop.set)
     host, port = address(config.web.listen)
     async with Node(directory, config, keys) as node:
-        app = create_app(node, hosts=web_hosts(config), extra=routes(node))
-        async with serve(app, host, port):
-            log.info("staff page http://%s", _page_host(host, port))
+        page, https = _page_host(host, port), _https(directory, config)
+        policy = Policy(https.port if https else None, config.web.rights_over_http, page)
+        app = create_app(node, hosts=web_hosts(config), extra=routes(node), policy=policy)
+        async with serve(app, host, port, https):
+            log.info("staff page http://%s", page)
+            if https:
+                log.info("staff page https://%s", _page_host(https.host, https.port))
             stopping = loop.create_task(stop.wait())
             ends: list[asyncio.Future[Any]] = [stopping, node.failed]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -89,13 +94,25 @@ async def _run(directory: Path, config: Config, keys: Keys) -> None:
             raise failure
 
 
+def _https(directory: Path, config: Config) -> Https | None:
+    """The encrypted tier of node.toml; its paths start at the node's directory."""
+    if not config.web.https_listen:
+        return None
+    host, port = address(config.web.https_listen)
+    return Https(host, port, directory / config.web.certificate, directory / config.web.key)
+
+
 def web_hosts(config: Config) -> list[str]:
-    """Names under which browsers may reach the page: as configured, else its own addresses."""
+    """Names under which browsers may reach the pages: as configured, else its own addresses."""
     if config.web.hosts:
         return list(config.web.hosts)
-    host, port = address(config.web.listen)
+    listens = [each for each in (config.web.listen, config.web.https_listen) if each]
+    return sorted(name for each in listens for name in _names(*address(each)))
+
+
+def _names(host: str, port: int) -> list[str]:
     names = {"localhost", host} if host not in EVERYWHERE else {"localhost", *own_addresses()}
-    return sorted(shown(name, port) for name in names)
+    return [shown(name, port) for name in names]
 
 
 def _page_host(host: str, port: int) -> str:

@@ -19,8 +19,14 @@ class NodeSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class WebSection(msgspec.Struct, forbid_unknown_fields=True):
+    """`rights_over_http`: hq, instructor and registrar may use their rights without https too."""
+
     listen: str = "0.0.0.0:8101"
     hosts: list[str] = []
+    https_listen: str = ""
+    certificate: str = ""
+    key: str = ""
+    rights_over_http: bool = False
 
 
 class LanSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -92,13 +98,27 @@ def load(path: Path) -> Config:
         config = msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_say(str(error), data)}") from error
-    for key, value in (("web.listen", config.web.listen), ("lan.listen", config.lan.listen)):
+    for key, value in (
+        ("web.listen", config.web.listen),
+        ("web.https_listen", config.web.https_listen),
+        ("lan.listen", config.lan.listen),
+    ):
         if value:
             _checked(path, key, value)
     for peer in config.lan.peers:
         _checked(path, "lan.peers", peer)
     if config.mqtt.broker:
         _checked(path, "mqtt.broker", config.mqtt.broker)
+    if config.web.https_listen:
+        for key, value in (
+            ("web.certificate", config.web.certificate),
+            ("web.key", config.web.key),
+        ):
+            if not value:
+                raise ConfigError(
+                    f"{path}: key {key}: expected the path of a PEM file, because "
+                    "web.https_listen is set; found nothing"
+                )
     return config
 
 

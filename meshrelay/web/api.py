@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal
 
-import msgspec
 from aiohttp import web
 from msgspec import Struct
 
@@ -26,24 +22,44 @@ from meshrelay.node.office import (
     WhoRead,
 )
 from meshrelay.web import problems
+from meshrelay.web.desk_api import DeskApi
+from meshrelay.web.doors import Doors
 from meshrelay.web.live import Live
-from meshrelay.web.sessions import SESSION, Session, Sessions, token_is
+from meshrelay.web.operations import Answer, Operation, answer_json, number_of, read_body
+from meshrelay.web.rights import Policy, check_rights
+from meshrelay.web.sealing import Seals, SealTicket
+from meshrelay.web.sessions import SESSION, SHARED, Session, Sessions, token_is
 from meshrelay.web.syncline import SyncLine, sync_line
 
 MESSAGES_MAX = 200
 MESSAGES_DEFAULT = 50
 READ_ITEMS_MAX = 500
 
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 class LoginBody(Struct, forbid_unknown_fields=True):
-    """Who wants in. `pin_again` only at the first use of a card."""
+    """Who wants in. `pin_again` only at the first use of a card; `device`: a shared one locks."""
 
     staff: str
     card: str
     pin: str
     pin_again: str | None = None
+    device: Literal["own", "shared"] = SHARED
+
+
+class ReopenBody(Struct, forbid_unknown_fields=True):
+    """The PIN that reopens a locked screen."""
+
+    pin: str
+
+
+class NoteBody(Struct, forbid_unknown_fields=True):
+    """A note without an author's signature: from the counter, on paper or by telephone."""
+
+    id: str
+    room: str
+    text: str
+    source: Literal["walk_in", "paper", "phone"]
+    source_name: str = ""
 
 
 class PostBody(Struct, forbid_unknown_fields=True):
@@ -95,79 +111,46 @@ class MessageList(Struct, frozen=True):
     cursor: str
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One line of the API; `body` and `answer` are msgspec structs, None = empty."""
-
-    method: str
-    path: str
-    summary: str
-    call: Answer
-    body: type | None = None
-    answer: type | None = None
-    status: int = 200
-    query: tuple[str, ...] = ()
-    login: bool = True
-    token: bool = False
-    media: str = "application/json"
-
-
-T = TypeVar("T")
-
-
-def field_of(error: msgspec.ValidationError) -> str:
-    """The field that a msgspec error talks about, `body` if it is the whole."""
-    text = str(error)
-    if named := re.search(r"(?:required|unknown) field `([^`]+)`", text):
-        return named.group(1)
-    if path := re.search(r"at `\$\.?([^`]*)`", text):
-        return path.group(1) or "body"
-    return "body"
-
-
-async def read_body(request: web.Request, kind: type[T]) -> T:
-    """Decode a JSON body or refuse it, naming the field."""
-    if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType
-    raw = await request.read()
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except msgspec.ValidationError as error:
-        expected = str(error).split(" - at ", 1)[0].rstrip(".")
-        raise problems.FieldError(field_of(error), expected) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise problems.FieldError("body", "not valid JSON in UTF-8") from error
-
-
-def number_of(request: web.Request, name: str, default: int, most: int) -> int:
-    """A query number between 1 and `most`, or refuse it, naming it."""
-    text = request.query.get(name, "")
-    if not text:
-        return default
-    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= most:
-        raise problems.FieldError(name, f"expected a number from 1 to {most}")
-    return int(text)
-
-
 class Api:
     """The handlers; every one asks the Office and encodes what it says."""
 
-    def __init__(self, office: Office, sessions: Sessions, live: Live) -> None:
+    def __init__(
+        self, office: Office, sessions: Sessions, live: Live, doors: Doors, policy: Policy
+    ) -> None:
         self._office = office
         self._sessions = sessions
         self._live = live
-        self._encode = msgspec.json.Encoder().encode
+        self._doors = doors
+        self._policy = policy
+        self._seals = Seals(office)
+        self._desk = DeskApi(office, self._seals, doors)
 
     def operations(self) -> tuple[Operation, ...]:
         """The whole API, in the order of the documentation."""
         return (
             Operation(
+                "GET", "/api/seal", "The key to seal card and PIN to, and a challenge good once.",
+                self.seal, answer=SealTicket, login=False,
+            ),
+            Operation(
                 "POST", "/api/login", "Log in with card and PIN; sets the session cookie.",
-                self.login, LoginBody, LoggedIn, login=False,
+                self.login, LoginBody, LoggedIn, login=False, sealable=True,
             ),
             Operation(
                 "POST", "/api/logout", "Log out and forget the session.",
-                self.logout, status=204, token=True,
+                self.logout, status=204, token=True, when_locked=True,
+            ),
+            Operation(
+                "POST", "/api/lock", "Lock the screen; the session goes on after the PIN.",
+                self.lock, status=204, token=True, when_locked=True,
+            ),
+            Operation(
+                "POST", "/api/reopen", "Reopen a locked screen with the PIN alone.",
+                self.reopen, ReopenBody, status=204, token=True, sealable=True, when_locked=True,
+            ),
+            Operation(
+                "POST", "/api/input", "Somebody sits at this shared PC: do not lock it yet.",
+                self.input, status=204, token=True, is_input=True,
             ),
             Operation("GET", "/api/me", "Who is logged in here.", self.me, answer=Me),
             Operation(
@@ -183,7 +166,12 @@ class Api:
                 "POST", "/api/messages",
                 "Post a message; the 201 is the node's receipt after its full commit. "
                 "The same id with the same content gives the same answer.",
-                self.post, PostBody, Posted, status=201, token=True,
+                self.post, PostBody, Posted, status=201, token=True, is_input=True,
+            ),
+            Operation(
+                "POST", "/api/notes",
+                "A note without an author's signature (署名なし), taken down by who is logged in.",
+                self.note, NoteBody, Posted, status=201, token=True, is_input=True,
             ),
             Operation(
                 "POST", "/api/read", "Note that messages were displayed to this person.",
@@ -207,6 +195,7 @@ class Api:
                 "GET", "/api/status", "State of this node; holds no person.",
                 self.status, answer=Status, login=False,
             ),
+            *self._desk.operations(),
         )  # fmt: skip
 
     def mount(self, app: web.Application) -> None:
@@ -216,12 +205,7 @@ class Api:
     def _checked(self, operation: Operation) -> Answer:
         async def handle(request: web.Request) -> web.StreamResponse:
             if operation.login:
-                session = self.session(request)
-                if operation.token:
-                    token = request.headers.get("X-CSRF-Token", "")
-                    if not token_is(session, token):
-                        raise problems.bad_token()
-                request[SESSION] = session
+                request[SESSION] = self._admitted(request, operation)
             try:
                 return await operation.call(request)
             except RefusedError as error:
@@ -231,48 +215,68 @@ class Api:
 
         return handle
 
-    def session(self, request: web.Request) -> Session:
-        """The session of this browser; 401 if there is none."""
+    def _admitted(self, request: web.Request, operation: Operation) -> Session:
+        """The session of this browser, if it may do this now; else 401, 423 or 403."""
         session = self._sessions.find(request)
         if session is None:
             raise problems.not_logged_in()
+        if operation.token and not token_is(session, request.headers.get("X-CSRF-Token", "")):
+            raise problems.bad_token()
+        if session.locked and not operation.when_locked:
+            raise problems.locked()
+        if operation.right:
+            check_rights(request, session.seat.person, self._policy)
+        if operation.is_input:
+            self._sessions.note_input(session)
         return session
 
-    def _json(self, value: object, status: int = 200) -> web.Response:
-        return web.Response(
-            status=status,
-            body=self._encode(value),
-            content_type="application/json",
-            headers={"Cache-Control": "no-store"},
-        )
+    async def seal(self, _request: web.Request) -> web.StreamResponse:
+        return answer_json(self._seals.ticket())
 
     async def login(self, request: web.Request) -> web.StreamResponse:
-        body = await read_body(request, LoginBody)
-        seat = await self._office.log_in(body.staff, body.card, body.pin, body.pin_again)
-        if (old := self._sessions.find(request)) is not None:
-            self._sessions.end(old)
-        token, session = self._sessions.open(seat)
+        body = await read_body(request, LoginBody, self._seals)
+        token, session = await self._doors.log_in(
+            request,
+            staff=body.staff,
+            card=body.card,
+            pin=body.pin,
+            pin_again=body.pin_again,
+            device=body.device,
+        )
         office = self._office
-        response = self._json(LoggedIn(seat.person, session.csrf, office.network, office.me))
+        told = LoggedIn(session.seat.person, session.csrf, office.network, office.me)
+        response = answer_json(told)
         self._sessions.set_cookie(response, token, secure=request.secure)
         return response
 
     async def logout(self, request: web.Request) -> web.StreamResponse:
         self._sessions.end(request[SESSION])
         response = web.Response(status=204)
-        self._sessions.clear_cookie(response)
+        self._sessions.clear_cookie(response, secure=request.secure)
         return response
+
+    async def lock(self, request: web.Request) -> web.StreamResponse:
+        self._sessions.lock(request[SESSION])
+        return web.Response(status=204)
+
+    async def reopen(self, request: web.Request) -> web.StreamResponse:
+        body = await read_body(request, ReopenBody, self._seals)
+        await self._doors.reopen(request, request[SESSION], body.pin)
+        return web.Response(status=204)
+
+    async def input(self, _request: web.Request) -> web.StreamResponse:
+        return web.Response(status=204)
 
     async def me(self, request: web.Request) -> web.StreamResponse:
         session = request[SESSION]
         office = self._office
-        return self._json(
+        return answer_json(
             Me(session.seat.person, session.csrf, office.network, office.me, office.wards)
         )
 
     async def rooms(self, request: web.Request) -> web.StreamResponse:
         rooms = self._office.rooms(request[SESSION].seat.person)
-        return self._json(RoomList(rooms, sync_line(self._office.status())))
+        return answer_json(RoomList(rooms, sync_line(self._office.status())))
 
     async def messages(self, request: web.Request) -> web.StreamResponse:
         person = request[SESSION].seat.person
@@ -281,15 +285,24 @@ class Api:
         # The cursor first: what changes in between is seen twice, never not at all.
         cursor = self._office.changes(person, None).cursor
         room = request.match_info["room"]
-        return self._json(MessageList(self._office.messages(person, room, before, limit), cursor))
+        return answer_json(MessageList(self._office.messages(person, room, before, limit), cursor))
 
     async def post(self, request: web.Request) -> web.StreamResponse:
+        self._doors.count_post(request, request[SESSION])
         body = await read_body(request, PostBody)
         seat = request[SESSION].seat
         posted = await self._office.post(
             seat, body.kind, body.room, body.body, body.id, body.created_ms
         )
-        return self._json(posted, 201)
+        return answer_json(posted, 201)
+
+    async def note(self, request: web.Request) -> web.StreamResponse:
+        self._doors.count_post(request, request[SESSION])
+        body = await read_body(request, NoteBody)
+        posted = await self._office.post_note(
+            request[SESSION].seat, body.room, body.text, body.source, body.source_name, body.id
+        )
+        return answer_json(posted, 201)
 
     async def read(self, request: web.Request) -> web.StreamResponse:
         body = await read_body(request, ReadBody)
@@ -300,7 +313,7 @@ class Api:
 
     async def sync(self, request: web.Request) -> web.StreamResponse:
         after = request.query.get("after") or None
-        return self._json(self._office.changes(request[SESSION].seat.person, after))
+        return answer_json(self._office.changes(request[SESSION].seat.person, after))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         session = request[SESSION]
@@ -309,7 +322,7 @@ class Api:
     async def who(self, request: web.Request) -> web.StreamResponse:
         person = request[SESSION].seat.person
         author, message_id = request.match_info["author"], request.match_info["message_id"]
-        return self._json(self._office.who(person, author, message_id))
+        return answer_json(self._office.who(person, author, message_id))
 
     async def status(self, _request: web.Request) -> web.StreamResponse:
-        return self._json(self._office.status())
+        return answer_json(self._office.status())

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from meshrelay.node.office import Office
 from meshrelay.web.assets import Assets
-from meshrelay.web.sessions import Session
+from meshrelay.web.sessions import IDLE_MS_MAX, Session
 from meshrelay.web.text import clean_name
 from meshrelay.web.words import LANGS, island_words, word
 
@@ -82,6 +82,8 @@ class Drawing:
             told["me"] = session.seat.person.staff_id
             told["network"] = self._office.network.id[:8]
             told["now_ms"] = self._office.now_ms()
+            told["device"] = session.device
+            told["idle_ms"] = IDLE_MS_MAX
         text = msgspec.json.encode(told).decode()
         for char in "<>&\u2028\u2029":
             text = text.replace(char, f"\\u{ord(char):04x}")

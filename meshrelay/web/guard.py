@@ -62,10 +62,10 @@ class Hosts:
     def __init__(self, allowed: Iterable[str]) -> None:
         self._allowed = frozenset(_split(entry) for entry in allowed)
 
-    def allow(self, host: str) -> bool:
+    def allow(self, host: str, *, secure: bool = False) -> bool:
         name, port = _split(host)
         return bool(name) and (
-            (name, port or 80) in self._allowed
+            (name, port or (443 if secure else 80)) in self._allowed
             or (name, port) in self._allowed
             or (name, None) in self._allowed
         )
@@ -91,10 +91,10 @@ def check_origin(request: web.Request) -> None:
     if origin is None:
         return
     try:
-        netloc = urlsplit(origin).netloc
+        scheme, netloc, *_ = urlsplit(origin)
     except ValueError:
-        netloc = ""
-    if not netloc or _split(netloc) != _split(request.host):
+        scheme = netloc = ""
+    if not netloc or scheme != request.scheme or _split(netloc) != _split(request.host):
         raise problems.bad_origin()
 
 
@@ -112,7 +112,7 @@ def middleware(hosts: Hosts, error_page: ErrorPage) -> Callable[..., Awaitable[w
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         headers: dict[str, str] = {}
         try:
-            if not hosts.allow(request.host):
+            if not hosts.allow(request.host, secure=request.secure):
                 raise problems.bad_host()
             if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD):
                 check_origin(request)
@@ -121,6 +121,8 @@ def middleware(hosts: Hosts, error_page: ErrorPage) -> Callable[..., Awaitable[w
             return _gzipped(request, response)
         except RefusedError as error:
             problem = problems.problem_of(error)
+            if isinstance(error, problems.WaitError):
+                headers[hdrs.RETRY_AFTER] = str(error.seconds)
         except StoreError:
             log.error("request failed path=%s reason=store", request.path)
             problem = problems.problem_for_status(503)

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from meshrelay.web.api import Operation
+from meshrelay.web.operations import Operation
 from meshrelay.web.problems import CONTENT_TYPE, Problem
+from meshrelay.web.sealing import SealedBody
 
 _REF = "#/components/schemas/{name}"
 
@@ -19,7 +20,7 @@ def document(operations: Sequence[Operation], version: str, cookie: str) -> dict
 
     `cookie` is the session cookie's name, which carries the network id.
     """
-    types: list[Any] = [Problem]
+    types: list[Any] = [Problem, SealedBody]
     for operation in operations:
         types += [kind for kind in (operation.body, operation.answer) if kind is not None]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
@@ -78,9 +79,12 @@ def _describe(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
+        schema = by_type[operation.body]
+        if operation.sealable:
+            schema = {"oneOf": [schema, by_type[SealedBody]]}
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": by_type[operation.body]}},
+            "content": {"application/json": {"schema": schema}},
         }
     return described
 

@@ -42,6 +42,21 @@ class FieldError(RefusedError):
         self.field = field
 
 
+class WaitError(RefusedError):
+    """More requests than a person makes; `seconds` until the next one is taken."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            "too_many",
+            f"操作が多すぎます。あと{seconds}秒お待ちください。",
+            f"Too many requests; wait {seconds} seconds.",
+            "待ってから、もう一度試してください。",
+            "Wait and try again.",
+            429,
+        )
+        self.seconds = seconds
+
+
 # status: (code, ja, en, next_ja, next_en)
 _BY_STATUS: dict[int, tuple[str, str, str, str, str]] = {
     400: (
@@ -185,4 +200,78 @@ def bad_host() -> RefusedError:
         "貼り出してあるアドレスかQRコードを使ってください。",
         "Use the address or the QR code on the poster.",
         421,
+    )
+
+
+def locked() -> RefusedError:
+    """The screen was locked after idling; the session is alive."""
+    return RefusedError(
+        "locked",
+        "画面がロックされています。",
+        "The screen is locked.",
+        "PINを入れると続けられます。",
+        "Enter your PIN to go on.",
+        423,
+    )
+
+
+def bad_seal() -> RefusedError:
+    """The sealed body is not one of our page's."""
+    return RefusedError(
+        "bad_seal",
+        "封をした内容を開けませんでした。",
+        "The sealed content could not be opened.",
+        "ページを開き直して、もう一度入力してください。",
+        "Open the page again and type it again.",
+        400,
+    )
+
+
+def stale_seal() -> RefusedError:
+    """The challenge in a sealed body was used before, is too old, or is another node's."""
+    return RefusedError(
+        "stale_seal",
+        "この入力はもう使われたか、古くなっています。",
+        "This input was used already, or it is too old.",
+        "もう一度入力してください。",
+        "Type it again.",
+        409,
+    )
+
+
+def need_https(address: str) -> RefusedError:
+    """Special rights over plain http; `address` is where to go, "" if there is no https here."""
+    where_ja = f"{address} を開くか、" if address else ""
+    where_en = f"Open {address} or use" if address else "Use"
+    return RefusedError(
+        "need_https",
+        "本部・指示・登録の権限は、暗号化されていない接続では使えません。",
+        "HQ, instructor and registrar rights cannot be used over an unencrypted connection.",
+        f"{where_ja}機器に直接つないだ画面で操作してください。連絡を書く・読むことはここでもできます。",
+        f"{where_en} the screen wired to the machine. Writing and reading messages works here too.",
+        403,
+    )
+
+
+def shown_once() -> RefusedError:
+    """A page that showed a secret once was opened again."""
+    return RefusedError(
+        "shown_once",
+        "カード番号は一度しか表示しません。",
+        "A card code is shown only once.",
+        "控えがないときは、もう一枚作ってください。",
+        "If nobody kept it, make another card.",
+        404,
+    )
+
+
+def not_confirmed() -> RefusedError:
+    """The word that confirms a heavy step was not typed."""
+    return RefusedError(
+        "not_confirmed",
+        "確認の言葉が違うため、何も変えていません。",
+        "The confirming word was not typed; nothing was changed.",
+        "表示されている言葉を入力してください。",
+        "Type the word that is shown.",
+        400,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -13,12 +15,20 @@ from meshrelay.node.office import Office
 from meshrelay.web import guard, openapi
 from meshrelay.web.api import Api
 from meshrelay.web.assets import Assets
+from meshrelay.web.desk_pages import DeskPages
+from meshrelay.web.doors import Doors
+from meshrelay.web.drawing import Drawing
+from meshrelay.web.entering import Entering
+from meshrelay.web.limits import Limits
 from meshrelay.web.live import Live
 from meshrelay.web.pages import Pages
+from meshrelay.web.rights import Policy
 from meshrelay.web.sessions import Sessions
 
 # Open event streams are told to end; whoever does not listen is cut.
 STOP_S_MAX = 2.0
+POLICY = Policy()
+LIMITS = Limits()
 
 
 class Page(NamedTuple):
@@ -33,26 +43,36 @@ Render = Callable[[], Awaitable[tuple[int, str, bytes]]]
 
 
 def create_app(
-    office: Office, *, hosts: Iterable[str], extra: Mapping[str, Render] | None = None
+    office: Office,
+    *,
+    hosts: Iterable[str],
+    extra: Mapping[str, Render] | None = None,
+    policy: Policy = POLICY,
+    limits: Limits = LIMITS,
 ) -> web.Application:
     """The whole application of one node.
 
     `hosts` is the Host allow-list (`name:port`, or `name` for every port); whatever
     else is asked for gets 421. `extra` mounts GET paths that other packages render.
+    One application may listen on http and https: a request knows which it came by.
     Two applications in one process share nothing.
     """
     live = Live(office)
     sessions = Sessions(office)
     sessions.on_end(live.ring)
     assets = Assets()
-    api = Api(office, sessions, live)
-    pages = Pages(office, sessions, assets)
+    doors = Doors(office, sessions, limits)
+    drawing = Drawing(office, assets)
+    api = Api(office, sessions, live, doors, policy)
+    pages = Pages(office, sessions, drawing, policy, doors)
     app = web.Application(
         middlewares=[guard.middleware(guard.Hosts(hosts), pages.problem)],
         client_max_size=guard.BODY_BYTES_MAX,
     )
     api.mount(app)
     pages.mount(app)
+    Entering(office, sessions, drawing, policy, doors).mount(app)
+    DeskPages(office, sessions, drawing, policy, doors).mount(app)
     assets.mount(app)
 
     async def describe(_request: web.Request) -> web.Response:
@@ -84,28 +104,62 @@ def _rendered(render: Render) -> Callable[[web.Request], Awaitable[web.Response]
     return handle
 
 
+class Https(NamedTuple):
+    """The encrypted tier beside http: where it listens, PEM files of certificate chain and key."""
+
+    host: str
+    port: int
+    certificate: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """Browsers of managed devices: TLS 1.2 and 1.3, no client certificate.
+
+        Raises:
+            ConfigError: a file is missing, damaged, or key and certificate do not fit.
+        """
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        made.set_alpn_protocols(["http/1.1"])
+        try:
+            made.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"[web] certificate = {self.certificate}, key = {self.key}: expected a PEM "
+                f"certificate and its key ({error})"
+            ) from error
+        return made
+
+
 class Server:
     """A listening application: `async with serve(app, host, port) as server`."""
 
-    def __init__(self, app: web.Application, host: str, port: int) -> None:
+    def __init__(self, app: web.Application, host: str, port: int, https: Https | None) -> None:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S_MAX)
         self._host = host
         self._port = port
+        self._https = https
 
     async def start(self) -> None:
         """Listen.
 
         Raises:
-            ConfigError: the address is taken or not ours; names it.
+            ConfigError: an address is taken or not ours, or the certificate cannot be used.
         """
+        context = self._https.context() if self._https else None
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port)
+        await self._listen("listen", self._host, self._port, None)
+        if self._https:
+            await self._listen("https_listen", self._https.host, self._https.port, context)
+
+    async def _listen(self, key: str, host: str, port: int, context: ssl.SSLContext | None) -> None:
+        site = web.TCPSite(self._runner, host, port, ssl_context=context)
         try:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
             raise ConfigError(
-                f"[web] listen = {self._host}:{self._port}: cannot listen there "
+                f"[web] {key} = {host}:{port}: cannot listen there "
                 f"({error.strerror}); expected a free address of this machine"
             ) from error
 
@@ -115,8 +169,13 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port in use, also when 0 was asked for."""
+        """The http port in use, also when 0 was asked for."""
         return int(self._runner.addresses[0][1])
+
+    @property
+    def https_port(self) -> int | None:
+        """The https port in use, None without https."""
+        return int(self._runner.addresses[-1][1]) if self._https else None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -131,6 +190,6 @@ class Server:
         await self.stop()
 
 
-def serve(app: web.Application, host: str, port: int) -> Server:
+def serve(app: web.Application, host: str, port: int, https: Https | None = None) -> Server:
     """A server for `app`; nothing listens before `start` or `async with`."""
-    return Server(app, host, port)
+    return Server(app, host, port, https)

@@ -7,29 +7,57 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 
+from meshrelay.errors import RefusedError
+from meshrelay.node.card_desk import TemporaryCard
 from meshrelay.node.office import Office, Seat
 
 # A ward has some hundred staff; each may use a few devices.
 SESSIONS_MAX = 2000
-# trust.md "Links and pages": the card again after 12 h.
+# trust.md "Links and pages": the card again after 12 h, a shared PC locks after 10 minutes.
 SESSION_MS_MAX = 12 * 3600 * 1000
+IDLE_MS_MAX = 10 * 60 * 1000
+
+OWN: Final = "own"
+SHARED: Final = "shared"
+DEVICES = (OWN, SHARED)
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A form that was refused: what was written, where, and why."""
+
+    path: str
+    text: str
+    error: RefusedError
+
+
+@dataclass(slots=True)
 class Session:
-    """One log-in of one browser. `csrf` goes to the page, the cookie never does."""
+    """One log-in of one browser. `csrf` goes to the page, the cookie never does.
+
+    `secure`: opened over https; its cookie opens nothing over http and the other way round.
+    """
 
     key: bytes
     seat: Seat
     csrf: str
     opened_ms: int
+    secure: bool
+    device: str
+    input_ms: int
+    locked: bool = False
+    # Shown by the next page, so that no page is the answer to a POST: browsers write what was
+    # posted into the history of the tab, on disk.
+    refused: Refused | None = None
+    card_to_show: TemporaryCard | None = None
 
 
 class Sessions:
-    """All log-ins of this node, in memory only: a restart asks for the PIN again.
+    """All log-ins of this node, in memory only: a restart asks for card and PIN again.
 
     Cookies ignore ports, so the name carries the network id; kept here is only a
     hash of the cookie, so that a memory dump opens no session.
@@ -40,50 +68,82 @@ class Sessions:
         self._by_key: dict[bytes, Session] = {}
         self._gone: list[Callable[[], None]] = []
         self.cookie = f"mr-{office.network.id[:8]}"
+        # RFC 6265bis: a browser takes the prefix only with Secure and Path=/.
+        self.cookie_secure = f"__Host-{self.cookie}"
 
     def __len__(self) -> int:
         return len(self._by_key)
 
     def on_end(self, call: Callable[[], None]) -> None:
-        """Call `call` whenever a session ends (open event streams must look again)."""
+        """Call `call` whenever a session ends or locks (open event streams must look again)."""
         self._gone.append(call)
 
-    def open(self, seat: Seat) -> tuple[str, Session]:
+    def open(
+        self, seat: Seat, *, secure: bool = False, device: str = SHARED
+    ) -> tuple[str, Session]:
         """A new session: the cookie's value (shown once) and the session."""
         self._drop_old()
-        token = secrets.token_urlsafe(32)
-        session = Session(_key(token), seat, secrets.token_urlsafe(32), self._office.now_ms())
+        token, now_ms = secrets.token_urlsafe(32), self._office.now_ms()
+        csrf = secrets.token_urlsafe(32)
+        session = Session(_key(token), seat, csrf, now_ms, secure, device, now_ms)
         self._by_key[session.key] = session
         return token, session
 
     def find(self, request: web.Request) -> Session | None:
-        """The session of this request's cookie, None if there is none (any more)."""
-        token = request.cookies.get(self.cookie)
+        """The session of this request's cookie, None if there is none (any more).
+
+        It may be locked: look before showing anything.
+        """
+        token = request.cookies.get(self.cookie_secure if request.secure else self.cookie)
         if not token:
             return None
         session = self._by_key.get(_key(token))
-        if session and self._office.now_ms() - session.opened_ms > SESSION_MS_MAX:
+        if session is None or session.secure != request.secure:
+            return None
+        now_ms = self._office.now_ms()
+        if now_ms - session.opened_ms > SESSION_MS_MAX:
             self.end(session)
             return None
+        if session.device == SHARED and now_ms - session.input_ms > IDLE_MS_MAX:
+            self.lock(session)
         return session
 
     def alive(self, session: Session) -> bool:
-        return session.key in self._by_key
+        """Whether it may see and do things: neither ended nor locked."""
+        return session.key in self._by_key and not session.locked
+
+    def note_input(self, session: Session) -> None:
+        """Somebody sits there: a shared PC's lock waits again."""
+        session.input_ms = self._office.now_ms()
+
+    def lock(self, session: Session) -> None:
+        """Show and take nothing until the PIN was typed; twice is once."""
+        if not session.locked:
+            session.locked = True
+            self._tell()
+
+    def unlock(self, session: Session) -> None:
+        """Call it after the node checked the PIN."""
+        session.locked = False
+        self.note_input(session)
 
     def end(self, session: Session) -> None:
         """Forget the session and close its seat; twice is once."""
         if self._by_key.pop(session.key, None) is not None:
             self._office.log_out(session.seat)
-            for call in self._gone:
-                call()
+            self._tell()
 
     def set_cookie(self, response: web.StreamResponse, token: str, *, secure: bool) -> None:
-        response.set_cookie(
-            self.cookie, token, path="/", httponly=True, samesite="Strict", secure=secure
-        )
+        name = self.cookie_secure if secure else self.cookie
+        response.set_cookie(name, token, path="/", httponly=True, samesite="Strict", secure=secure)
 
-    def clear_cookie(self, response: web.StreamResponse) -> None:
-        response.del_cookie(self.cookie, path="/", httponly=True, samesite="Strict")
+    def clear_cookie(self, response: web.StreamResponse, *, secure: bool) -> None:
+        name = self.cookie_secure if secure else self.cookie
+        response.del_cookie(name, path="/", httponly=True, samesite="Strict", secure=secure)
+
+    def _tell(self) -> None:
+        for call in self._gone:
+            call()
 
     def _drop_old(self) -> None:
         now_ms = self._office.now_ms()

@@ -22,6 +22,9 @@ JST = timezone(timedelta(hours=9))
 
 # Word, shape and colour: the shape of each delivery state.
 OTHER_CONTENT = "\n―――\n"
+# Why something must not simply be believed, told by name.
+REASONS = ("fork", "revoked", "staff_revoked", "binding_conflict")
+SOURCES = ("walk_in", "paper", "phone")
 SHAPES = {"unsent": "◌", "trouble": "▲", "node": "○", "wards": "◐", "archive": "●", "read": "✓"}
 
 
@@ -116,7 +119,7 @@ def text_of(message: Message) -> str | None:
     Other content that the author signed under the same id stands below it (要確認).
     """
     text = message.body.get("text")
-    if message.kind != "talk" or not isinstance(text, str):
+    if (message.kind != "talk" and not message.unsigned) or not isinstance(text, str):
         return None
     others = message.body.get("others", ())
     return OTHER_CONTENT.join(clean(each, lines=True) for each in (text, *others))
@@ -165,38 +168,52 @@ def bubbles(messages: Sequence[Message], wards: Mapping[str, Ward], lang: str) -
         unread_seen = unread_seen or first_unread
         new_day = day != last_day
         text = text_of(message)
+        mine = message.mine and not message.unsigned
         drawn.append(
             Bubble(
                 key=f"{message.author}/{message.message_id}",
-                mine=message.mine,
+                mine=mine,
                 follows=message.author == last_author and not new_day and not first_unread,
-                name=clean_name(message.author_name),
+                name=author_words(message, lang),
                 ward=ward_name(message.author_ward, wards, lang),
                 text=word("unknown_kind", lang) if text is None else text,
                 known=text is not None,
                 time=hour_minute(message.created_ms),
                 iso=city_time(message.created_ms).isoformat(timespec="seconds"),
                 flags=_flags(message, lang),
-                marks=delivery_marks(message, lang) if message.mine else (),
+                marks=delivery_marks(message, lang) if mine else (),
                 href=f"/rooms/{segment(message.room)}/who/"
                 f"{segment(message.author)}/{segment(message.message_id)}",
                 day=day if new_day else None,
                 first_unread=first_unread,
             )
         )
-        last_day, last_author = day, message.author
+        last_day, last_author = day, "" if message.unsigned else message.author
     return drawn
+
+
+def author_words(message: Message, lang: str) -> str:
+    """Who wrote it; of a 署名なし note where it came from, and whose words if that was noted."""
+    if not message.unsigned:
+        return clean_name(message.author_name)
+    if message.unsigned not in SOURCES:
+        return word("unsigned_short", lang)
+    named = message.body.get("source_name")
+    whose = clean_name(named) if isinstance(named, str) else ""
+    return f"{word(f'source_{message.unsigned}', lang)} {whose}".rstrip()
 
 
 def _flags(message: Message, lang: str) -> tuple[str, ...]:
     flags = []
+    if message.unsigned:
+        flags.append(word("unsigned", lang, name=clean_name(message.taken_by)))
     if message.late:
         flags.append(word("late", lang))
     if message.clock_uncertain:
         flags.append(word("clock", lang))
     if message.expiry in ("expired", "unsure"):
         flags.append(word(message.expiry, lang))
-    if message.trouble in ("fork", "revoked"):
+    if message.trouble in REASONS:
         flags.append(word(message.trouble, lang))
     if message.trouble is not None and not message.mine:
         flags.append(word("trouble", lang))
@@ -206,10 +223,10 @@ def _flags(message: Message, lang: str) -> tuple[str, ...]:
 def advice(message: Message, lang: str) -> tuple[str, ...]:
     """What to do about a message that the reader must not simply believe."""
     found = []
-    if message.trouble == "fork":
-        found.append(word("advice_fork", lang))
-    if message.trouble == "revoked":
-        found.append(word("advice_revoked", lang))
+    if message.unsigned:
+        found.append(word("advice_unsigned", lang))
+    if message.trouble in REASONS:
+        found.append(word(f"advice_{message.trouble}", lang))
     if message.expiry == "unsure":
         found.append(word("advice_unsure", lang))
     return tuple(found)
@@ -227,7 +244,10 @@ def room_lines(rooms: Iterable[RoomView], now_ms: int, lang: str) -> list[RoomLi
         if room.last is not None:
             text = text_of(room.last)
             shown = word("unknown_kind", lang) if text is None else clean(text, chars_max=60)
-            who = word("you", lang) if room.last.mine else clean_name(room.last.author_name)
+            last = room.last
+            who = word("you", lang) if last.mine else clean_name(last.author_name)
+            if last.unsigned:
+                who = word("unsigned_short", lang)
             preview = f"{who}: {shown}"
             time = short_time(room.last.created_ms, now_ms)
         members = (

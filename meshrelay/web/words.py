@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from meshrelay.web import words_desk
+
 LANGS = ("ja", "en")
 
 # key: (Japanese, English); {n} etc. are filled by `str.format` and by the islands alike.
@@ -179,12 +181,14 @@ TABLE: Mapping[str, tuple[str, str]] = {
     # errors
     "problem_title": ("できませんでした", "That did not work"),
     "kept_text": ("書いた文章（写しておいてください）", "What you wrote (please copy it)"),
+    **words_desk.TABLE,
 }
 
 # What the islands draw; the rest stays on the server.
 ISLAND_KEYS = (
     "unsent", "trouble", "node", "wards", "archive", "read", "late", "clock", "expired",
-    "unsure", "fork", "revoked", "unknown_kind",
+    "unsure", "fork", "revoked", "staff_revoked", "binding_conflict", "unknown_kind",
+    "unsigned", "unsigned_short", "source_walk_in", "source_paper", "source_phone", "lock_offline",
     "from_here_unread", "empty_room", "older", "new_pill", "again", "rewrite", "remove",
     "outbox_n", "outbox_refused", "outbox_other", "node_gone", "pin_to_send", "other_person",
     "open_room", "reload", "store_failed", "logout_ask", "logout_wait", "logout_drop", "login",

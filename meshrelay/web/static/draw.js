@@ -6,6 +6,9 @@ import { data, say } from "./net.js";
 const JST_MS = 9 * 3600 * 1000;
 const DAYS = { ja: ["日", "月", "火", "水", "木", "金", "土"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
 
+const REASONS = ["fork", "revoked", "staff_revoked", "binding_conflict"];
+const SOURCE_WORDS = { walk_in: "source_walk_in", paper: "source_paper", phone: "source_phone" };
+
 // Strip bidi, control, private-use characters and lone surrogates; two joiners stay.
 export function clean(text, lines) {
   const kept = text
@@ -44,7 +47,7 @@ export function iso(ms) {
 
 export function textOf(message) {
   const text = message.body.text;
-  if (message.kind !== "talk" || typeof text !== "string") return null;
+  if ((message.kind !== "talk" && !message.unsigned) || typeof text !== "string") return null;
   // Other content that the author signed under the same id stands below it.
   return [text].concat(message.body.others || []).map((each) => clean(each, true)).join("\n―――\n");
 }
@@ -66,12 +69,21 @@ export function marksOf(message) {
 
 export function flagsOf(message) {
   const flags = [];
+  if (message.unsigned) flags.push(say("unsigned", { name: cleanName(message.taken_by) }));
   if (message.late) flags.push(say("late"));
   if (message.clock_uncertain) flags.push(say("clock"));
   if (message.expiry === "expired" || message.expiry === "unsure") flags.push(say(message.expiry));
-  if (message.trouble === "fork" || message.trouble === "revoked") flags.push(say(message.trouble));
+  if (REASONS.indexOf(message.trouble) >= 0) flags.push(say(message.trouble));
   if (message.trouble !== null && !message.mine) flags.push(say("trouble"));
   return flags;
+}
+
+// Of a note without an author's signature: where it came from, and whose words if known.
+function authorWords(message) {
+  if (!message.unsigned) return cleanName(message.author_name);
+  if (!Object.prototype.hasOwnProperty.call(SOURCE_WORDS, message.unsigned)) return say("unsigned_short");
+  const named = message.body.source_name;
+  return (say(SOURCE_WORDS[message.unsigned]) + " " + (typeof named === "string" ? cleanName(named) : "")).trim();
 }
 
 export function keyOf(message) {
@@ -91,24 +103,25 @@ export function bubblesOf(messages, firstUnread) {
     const newDay = day !== lastDay;
     const text = textOf(message);
     const first = key === firstUnread;
+    const mine = message.mine && !message.unsigned;
     const bubble = {
       key,
-      mine: message.mine,
+      mine,
       follows: message.author === lastAuthor && !newDay && !first,
-      name: cleanName(message.author_name),
+      name: authorWords(message),
       ward: cleanName(data.wards[message.author_ward] || message.author_ward),
       text: text === null ? say("unknown_kind") : text,
       known: text !== null,
       time: hourMinute(message.created_ms),
       iso: iso(message.created_ms),
       flags: flagsOf(message),
-      marks: message.mine ? marksOf(message) : [],
+      marks: mine ? marksOf(message) : [],
       href: hrefOf(message),
       day: newDay ? day : null,
       firstUnread: first,
     };
     lastDay = day;
-    lastAuthor = message.author;
+    lastAuthor = message.unsigned ? "" : message.author;
     return bubble;
   });
 }

@@ -1,15 +1,24 @@
-// Log-in: fills the card from the link's fragment and asks for a second PIN at first use.
-// Without this script the form works as it is.
+// Log-in: fills the card from the link's fragment, seals card and PIN, asks for a second PIN at
+// first use. Without this script the form works as it is.
 
-import { Unreachable, ask, data, say } from "./net.js";
+import { Unreachable, say } from "./net.js";
+import { forgetCard, keepCard, keptCard } from "./card.js";
+import { hide, sentences, show } from "./problem.js";
+import { askSealed } from "./seal.js";
 
 const form = document.getElementById("login");
 const staff = document.getElementById("staff");
 const card = document.getElementById("card");
 const pin = document.getElementById("pin");
 const again = document.getElementById("pin-again");
-const problemBox = document.getElementById("problem");
+const forget = document.getElementById("forget");
 const button = form.querySelector("button");
+const device = form.elements.device;
+
+function focusNext() {
+  if (staff.value && card.value) pin.focus();
+  else if (staff.value) card.focus();
+}
 
 // The fragment is never sent to the server; it must not stay in the address bar either.
 function fillFromFragment() {
@@ -17,26 +26,32 @@ function fillFromFragment() {
   if (given.get("s")) staff.value = given.get("s");
   if (given.get("c")) card.value = given.get("c");
   if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-  if (staff.value && card.value) pin.focus();
-  else if (staff.value) card.focus();
 }
-fillFromFragment();
-window.addEventListener("hashchange", fillFromFragment);
 
-function show(sentence, next) {
-  problemBox.textContent = "";
-  const box = document.createElement("div");
-  box.className = "problem";
-  box.setAttribute("role", "alert");
-  const strong = document.createElement("strong");
-  strong.textContent = "▲ " + sentence;
-  const first = document.createElement("p");
-  first.appendChild(strong);
-  const second = document.createElement("p");
-  second.textContent = next || "";
-  box.append(first, second);
-  problemBox.appendChild(box);
+function fillFromDevice() {
+  const kept = keptCard();
+  if (window.matchMedia("(max-width: 600px)").matches || kept) device.value = "own";
+  if (!kept || (staff.value && staff.value !== kept.staff)) return;
+  staff.value = kept.staff;
+  if (!card.value) card.value = kept.card;
+  forget.hidden = false;
 }
+
+fillFromFragment();
+fillFromDevice();
+focusNext();
+window.addEventListener("hashchange", () => {
+  fillFromFragment();
+  focusNext();
+});
+forget.querySelector("button").addEventListener("click", () => {
+  forgetCard();
+  forget.hidden = true;
+  staff.value = "";
+  card.value = "";
+  device.value = "shared";
+  staff.focus();
+});
 
 function choosePin(problem) {
   const first = document.getElementById("again").hidden;
@@ -44,7 +59,7 @@ function choosePin(problem) {
   document.getElementById("pin-new").hidden = false;
   again.required = true;
   if (problem.code !== "choose_pin" || !first) show(...sentences(problem));
-  else problemBox.textContent = "";
+  else hide();
   if (problem.code === "choose_pin") {
     again.focus();
   } else {
@@ -54,8 +69,10 @@ function choosePin(problem) {
   }
 }
 
-function sentences(problem) {
-  return data.lang === "ja" ? [problem.ja, problem.next_ja] : [problem.en, problem.next_en];
+function entered() {
+  if (device.value === "own") keepCard(staff.value.trim(), card.value.trim());
+  else forgetCard();
+  location.replace(form.elements.next.value);
 }
 
 form.addEventListener("submit", async (event) => {
@@ -64,12 +81,12 @@ form.addEventListener("submit", async (event) => {
   const label = button.textContent;
   button.disabled = true;
   button.textContent = say("login_wait");
-  const body = { staff: staff.value.trim(), card: card.value.trim(), pin: pin.value };
-  if (again.required && again.value) body.pin_again = again.value;
+  const fields = { staff: staff.value.trim(), card: card.value.trim(), pin: pin.value, device: device.value };
+  if (again.required && again.value) fields.pin_again = again.value;
   try {
-    const { status, json } = await ask("POST", "/api/login", body);
+    const { status, json } = await askSealed("/api/login", fields);
     if (status === 200) {
-      location.replace(form.elements.next.value);
+      entered();
       return;
     }
     if (["choose_pin", "pin_mismatch", "pin_too_short", "pin_too_simple"].indexOf(json.code) >= 0) {

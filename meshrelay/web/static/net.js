@@ -34,7 +34,8 @@ export function uuid7(ms) {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
-// `ok`, `gone` (no contact), `login` (PIN needed) or `other` (somebody else is logged in).
+// `ok`, `gone` (no contact), `login` (card needed), `locked` (PIN needed) or `other` (somebody
+// else is logged in).
 let contact = "ok";
 const listeners = [];
 export function onContact(call) {
@@ -100,6 +101,6 @@ export async function askAsMe(method, path, body) {
     setContact("gone");
     throw error;
   }
-  setContact(answer.status === 401 ? "login" : "ok");
+  setContact(answer.status === 401 ? "login" : answer.status === 423 ? "locked" : "ok");
   return answer;
 }

@@ -1,69 +1,14 @@
 // What was written and not yet answered 201. Nothing leaves before the node's receipt.
-// Kept in IndexedDB and, as a mirror, in localStorage; either one alone is enough.
 
 import { Unreachable, askAsMe, data, nowMs, uuid7 } from "./net.js";
+import { drop, everything, followMirror, keep, mirrored } from "./store.js";
 
 const BACKOFF_MS_MIN = 500;
 const BACKOFF_MS_MAX = 10000;
-const PREFIX = "mr-out-" + data.network + "-";
-const DB = "mr-" + data.network;
-const STORE = "outbox";
-// Answers that another try may change: time-out, too many, and everything from 500 up.
-const PASSING = [401, 408, 425, 429];
-
-function openDb() {
-  return new Promise((resolve) => {
-    let request;
-    try {
-      request = indexedDB.open(DB, 1);
-    } catch (error) {
-      resolve(null); // private windows of some browsers
-      return;
-    }
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => resolve(null);
-    request.onblocked = () => resolve(null);
-  });
-}
-
-function inDb(db, mode, work) {
-  if (!db) return Promise.resolve(null);
-  return new Promise((resolve) => {
-    try {
-      const transaction = db.transaction(STORE, mode);
-      const request = work(transaction.objectStore(STORE));
-      transaction.oncomplete = () => resolve(request.result === undefined ? true : request.result);
-      transaction.onerror = () => resolve(null);
-      transaction.onabort = () => resolve(null);
-    } catch (error) {
-      resolve(null);
-    }
-  });
-}
-
-function mirror(id, item) {
-  try {
-    if (item) localStorage.setItem(PREFIX + id, JSON.stringify(item));
-    else localStorage.removeItem(PREFIX + id);
-    return true;
-  } catch (error) {
-    return false;
-  }
-}
-
-function mirrored() {
-  const found = [];
-  try {
-    for (let i = 0; i < localStorage.length; i += 1) {
-      const key = localStorage.key(i);
-      if (key.indexOf(PREFIX) === 0) found.push(JSON.parse(localStorage.getItem(key)));
-    }
-  } catch (error) {
-    return found;
-  }
-  return found;
-}
+// Answers that another try may change: time-out, locked, too many, and everything from 500 up.
+const PASSING = [401, 408, 423, 425, 429];
+// A half-written text is kept beside the unsent ones and is nobody's message yet.
+const DRAFT_MS = 400;
 
 export class Outbox {
   // onChange(): items changed. onSent(item, posted): the node's 201.
@@ -75,10 +20,9 @@ export class Outbox {
     this.backoffMs = BACKOFF_MS_MIN;
     this.timer = 0;
     this.busy = false;
-    this.db = openDb();
-    window.addEventListener("storage", (event) => {
-      if (!event.key || event.key.indexOf(PREFIX) === 0) this.followOtherTab(event);
-    });
+    this.drafts = new Map();
+    this.draftTimer = 0;
+    followMirror((id, item) => this.followOtherTab(id, item));
     ["online", "pageshow", "focus"].forEach((name) => window.addEventListener(name, () => this.kick()));
   }
 
@@ -94,15 +38,31 @@ export class Outbox {
   }
 
   async load() {
-    mirrored().forEach((item) => this.all.set(item.id, item));
+    mirrored().forEach((item) => this.take(item));
     if (this.all.size) this.onChange();
-    const db = await this.db;
-    const kept = await inDb(db, "readonly", (store) => store.getAll());
-    (Array.isArray(kept) ? kept : []).forEach((item) => {
-      if (!this.all.has(item.id)) this.all.set(item.id, item);
+    (await everything()).forEach((item) => {
+      if (!this.all.has(item.id)) this.take(item);
     });
     this.onChange();
     this.kick();
+  }
+
+  take(item) {
+    if (item.draft) this.drafts.set(item.id, item);
+    else this.all.set(item.id, item);
+  }
+
+  // The half-written text of a room, "" if there is none.
+  draft(room) {
+    const kept = this.drafts.get(draftId(room));
+    return kept ? kept.text : "";
+  }
+
+  keepDraft(room, text) {
+    const id = draftId(room);
+    this.drafts.set(id, { id, person: data.me, draft: true, text });
+    clearTimeout(this.draftTimer);
+    this.draftTimer = setTimeout(() => (text ? keep(this.drafts.get(id)) : drop(id)), text ? DRAFT_MS : 0);
   }
 
   // Drawn by the caller's onChange before anything is stored or sent.
@@ -116,9 +76,7 @@ export class Outbox {
   }
 
   async save(item) {
-    const first = mirror(item.id, item);
-    const second = await inDb(await this.db, "readwrite", (store) => store.put(item));
-    if (!first && !second) {
+    if (!(await keep(item))) {
       this.unsafe = true;
       this.onChange();
     }
@@ -126,8 +84,7 @@ export class Outbox {
 
   async remove(id) {
     this.all.delete(id);
-    mirror(id, null);
-    await inDb(await this.db, "readwrite", (store) => store.delete(id));
+    await drop(id);
     this.onChange();
   }
 
@@ -147,16 +104,18 @@ export class Outbox {
     this.kick();
   }
 
+  // Everything of mine, drafts too: nothing stays on a shared device.
   async dropMine() {
+    clearTimeout(this.draftTimer);
     for (const item of this.mine()) await this.remove(item.id);
+    for (const item of Array.from(this.drafts.values())) {
+      if (item.person === data.me) await drop(item.id);
+    }
   }
 
-  followOtherTab(event) {
-    if (event.key && event.newValue === null) {
-      this.all.delete(event.key.slice(PREFIX.length));
-    } else {
-      mirrored().forEach((item) => this.all.set(item.id, item));
-    }
+  followOtherTab(id, item) {
+    if (item) this.take(item);
+    else this.all.delete(id);
     this.onChange();
   }
 
@@ -223,4 +182,8 @@ export class Outbox {
     }
     return false;
   }
+}
+
+function draftId(room) {
+  return "draft-" + data.me + "-" + room;
 }

@@ -4,6 +4,7 @@ import { Unreachable, data, reach, say, setContact } from "./net.js";
 import { Outbox } from "./outbox.js";
 import { keepBanner } from "./banner.js";
 import { keepLive } from "./live.js";
+import { keepLock } from "./lock.js";
 
 // A burst of news redraws once a second.
 const PAUSE_MS = 1000;
@@ -13,6 +14,8 @@ const REFRESH_MS = 30000;
 let drawBanner = () => {};
 const outbox = new Outbox(() => drawBanner(), () => {});
 drawBanner = keepBanner(outbox, true);
+
+const loaded = outbox.load();
 
 function swap(fresh) {
   document.querySelectorAll("[data-live]").forEach((old) => {
@@ -32,13 +35,15 @@ async function refresh() {
   if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
   nextMs = Date.now() + PAUSE_MS;
   try {
-    const [url, text] = await reach(location.pathname, { headers: { Accept: "text/html" } }, (r) =>
+    const [url, text] = await reach(location.pathname, { headers: { Accept: "text/html", "X-Background": "1" } }, (r) =>
       r.text().then((body) => [r.url, body])
     );
     const fresh = new DOMParser().parseFromString(text, "text/html");
     const block = fresh.getElementById("data");
     const theirs = block ? JSON.parse(block.textContent) : {};
-    if (new URL(url).pathname === "/login") setContact("login");
+    const path = new URL(url).pathname;
+    if (path === "/login") setContact("login");
+    else if (path === "/lock") setContact("locked");
     else if (!theirs.me) setContact("gone");
     else if (theirs.me !== data.me) setContact("other");
     else {
@@ -56,33 +61,50 @@ async function refresh() {
   }
 }
 
-// Log-out with unsent items asks: wait, or delete them.
+// Log-out and a switch of person with unsent items ask: wait, or delete them. Then nothing of mine stays here.
 const logout = document.getElementById("logout");
+
+async function leave(button) {
+  await outbox.dropMine();
+  if (button && button.name) {
+    const field = document.createElement("input");
+    field.type = "hidden";
+    field.name = button.name;
+    field.value = button.value;
+    logout.appendChild(field);
+  }
+  logout.submit();
+}
+
+function askToDrop(unsent, button) {
+  if (document.getElementById("ask")) return;
+  const box = document.createElement("div");
+  box.id = "ask";
+  box.className = "problem";
+  box.setAttribute("role", "alertdialog");
+  const text = document.createElement("p");
+  text.textContent = say("logout_ask", { n: unsent });
+  const stay = document.createElement("button");
+  stay.type = "button";
+  stay.className = "main";
+  stay.textContent = say("logout_wait");
+  stay.onclick = () => box.remove();
+  const gone = document.createElement("button");
+  gone.type = "button";
+  gone.textContent = say("logout_drop");
+  gone.onclick = () => leave(button);
+  box.append(text, stay, gone);
+  logout.after(box);
+  stay.focus();
+}
+
 if (logout) {
-  logout.addEventListener("submit", (event) => {
-    const unsent = outbox.mine().length;
-    sessionStorage.clear(); // drafts: nothing stays on a shared device
-    if (!unsent) return;
+  logout.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (document.getElementById("ask")) return;
-    const box = document.createElement("div");
-    box.id = "ask";
-    box.className = "problem";
-    box.setAttribute("role", "alertdialog");
-    const text = document.createElement("p");
-    text.textContent = say("logout_ask", { n: unsent });
-    const stay = document.createElement("button");
-    stay.type = "button";
-    stay.className = "main";
-    stay.textContent = say("logout_wait");
-    stay.onclick = () => box.remove();
-    const drop = document.createElement("button");
-    drop.type = "button";
-    drop.textContent = say("logout_drop");
-    drop.onclick = () => outbox.dropMine().then(() => logout.submit());
-    box.append(text, stay, drop);
-    logout.after(box);
-    stay.focus();
+    await loaded;
+    const unsent = outbox.mine().length;
+    if (unsent) askToDrop(unsent, event.submitter);
+    else leave(event.submitter);
   });
 }
 
@@ -90,4 +112,4 @@ const syncNow = keepLive(refresh, () => outbox.kick());
 setInterval(() => {
   if (document.visibilityState !== "hidden") syncNow();
 }, REFRESH_MS);
-outbox.load();
+keepLock();

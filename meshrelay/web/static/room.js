@@ -5,6 +5,7 @@ import { Unreachable, askAsMe, contactState, data, onContact, say, setNow } from
 import { Outbox } from "./outbox.js";
 import { keepBanner } from "./banner.js";
 import { keepLive } from "./live.js";
+import { keepLock } from "./lock.js";
 import { bubblesOf, clean, dayWords, hourMinute, iso, keyOf } from "./draw.js";
 
 const AT_BOTTOM_PX = 60;
@@ -248,16 +249,9 @@ function grow() {
   box.style.height = Math.min(box.scrollHeight + 2, 160) + "px";
 }
 
-// A half-written text outlives a reload and the way to the PIN; it ends with tab or log-out.
-const DRAFT = "mr-draft-" + data.me + "-" + data.room;
-
+// A half-written text outlives a reload and the way to the PIN; it ends with log-out.
 function keepDraft() {
-  try {
-    if (box.value) sessionStorage.setItem(DRAFT, box.value);
-    else sessionStorage.removeItem(DRAFT);
-  } catch (error) {
-    return; // a convenience only; what was sent is the outbox's
-  }
+  outbox.keepDraft(data.room, box.value);
 }
 
 function send(event) {
@@ -281,7 +275,6 @@ box.addEventListener("input", () => {
   grow();
   keepDraft();
 });
-if (!box.value) box.value = sessionStorage.getItem(DRAFT) || "";
 grow();
 box.addEventListener("keydown", (event) => {
   // Enter while a Japanese word is being composed only chooses the word.
@@ -298,5 +291,9 @@ onContact((state) => {
   if (state === "ok") outbox.kick();
 });
 draw();
-outbox.load();
+keepLock();
+outbox.load().then(() => {
+  if (!box.value) box.value = outbox.draft(data.room);
+  grow();
+});
 keepLive(sync, () => outbox.kick());

@@ -29,6 +29,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         [web]
         listen = "127.0.0.1:8101"
         hosts = ["kita.example"]
+        https_listen = "127.0.0.1:8443"
+        certificate = "web.pem"
+        key = "keys/web.key"
+        rights_over_http = true
         [lan]
         listen = "[::1]:7401"
         zeroconf = false
@@ -51,6 +55,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (config.lan.zeroconf, config.mqtt.tls, config.clock.set_by_person) == (
         False, False, True
     )  # fmt: skip
+    assert (config.web.https_listen, config.web.certificate, config.web.key) == (
+        "127.0.0.1:8443", "web.pem", "keys/web.key"
+    )  # fmt: skip
+    assert config.web.rights_over_http
     assert (config.mqtt.broker, config.witness.dir) == ("broker.example:8883", "/run")
 
 
@@ -73,6 +81,12 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("[node]\nname = {}", ["key node.name: expected text in quotes, found a section"]),
         ("[node]\nward = true", ["key node.ward: expected text in quotes, found true"]),
         ("[web]\nlisten = '8101'", ["key web.listen", "expected host:port", "'8101'"]),
+        ("[web]\nhttps_listen = '8443'", ["key web.https_listen", "expected host:port"]),
+        ("[web]\nhttps_listen = '[::]:8443'", ["key web.certificate", "path of a PEM file"]),
+        (
+            "[web]\nhttps_listen = '[::]:8443'\ncertificate = 'web.pem'",
+            ["key web.key: expected the path of a PEM file"],
+        ),
         ("[lan]\nlisten = 'localhost:'", ["key lan.listen", "expected host:port"]),
         ("[lan]\npeers = ['kita']", ["key lan.peers", "expected host:port", "'kita'"]),
         ("[mqtt]\nbroker = 'host:99999'", ["key mqtt.broker", "expected host:port"]),

@@ -14,21 +14,21 @@ from tests.unit.web.conftest import Browser
 SCRIPTS = [n for n in Assets().names() if n.endswith(".js") and not n.startswith("vendor/")]
 
 
-def test_the_vendored_file_has_the_recorded_hash_and_licences() -> None:
+def test_a_vendored_file_has_the_recorded_hash_and_licences() -> None:
     assets = Assets()
     note = assets["vendor/VENDORED.txt"].body.decode()
 
     recorded = dict(re.findall(r"^(\S+\.js)\n(?:  .*\n)*?  sha256 +([0-9a-f]{64})$", note, re.M))
 
     vendored = [n for n in assets.names() if n.startswith("vendor/") and n.endswith(".js")]
-    assert vendored == ["vendor/preact-htm.js"]
+    assert vendored == ["vendor/nacl-fast.js", "vendor/preact-htm.js"]
     for name in vendored:
         digest = hashlib.sha256(assets[name].body).hexdigest()
         assert recorded[name.removeprefix("vendor/")] == digest
-    assert "Apache-2.0" in note and "The MIT License" in note
+    assert "Apache-2.0" in note and "The MIT License" in note and "public domain" in note
 
 
-@pytest.mark.parametrize("name", [*SCRIPTS, "vendor/preact-htm.js"])
+@pytest.mark.parametrize("name", [*SCRIPTS, "vendor/nacl-fast.js", "vendor/preact-htm.js"])
 def test_a_script_is_es2019_and_needs_no_secure_context(name: str) -> None:
     text = re.sub(r"//.*", "", Assets()[name].body.decode())
 

@@ -1,0 +1,101 @@
+// What this browser keeps until the node has it: unsent messages and half-written text.
+// On one's own phone: IndexedDB and, as a mirror, localStorage; either one alone is enough.
+// On a shared PC: IndexedDB alone, the content as a Blob, because a Blob is a file that is gone
+// when it is deleted, while LevelDB keeps what was deleted in its logs.
+
+import { data } from "./net.js";
+
+const PREFIX = "mr-out-" + data.network + "-";
+const DB = "mr-" + data.network;
+const STORE = "outbox";
+const MIRRORED = data.device !== "shared";
+
+function openDb() {
+  return new Promise((resolve) => {
+    let request;
+    try {
+      request = indexedDB.open(DB, 1);
+    } catch (error) {
+      resolve(null); // private windows of some browsers
+      return;
+    }
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => resolve(null);
+    request.onblocked = () => resolve(null);
+  });
+}
+
+const opened = openDb();
+
+async function inDb(mode, work) {
+  const db = await opened;
+  if (!db) return null;
+  return new Promise((resolve) => {
+    try {
+      const transaction = db.transaction(STORE, mode);
+      const request = work(transaction.objectStore(STORE));
+      transaction.oncomplete = () => resolve(request.result === undefined ? true : request.result);
+      transaction.onerror = () => resolve(null);
+      transaction.onabort = () => resolve(null);
+    } catch (error) {
+      resolve(null);
+    }
+  });
+}
+
+function mirror(id, item) {
+  if (!MIRRORED && item) return false;
+  try {
+    if (item) localStorage.setItem(PREFIX + id, JSON.stringify(item));
+    else localStorage.removeItem(PREFIX + id);
+    return true;
+  } catch (error) {
+    return false;
+  }
+}
+
+// What is in the mirror: at once, before IndexedDB has answered.
+export function mirrored() {
+  const found = [];
+  try {
+    for (let i = 0; i < localStorage.length; i += 1) {
+      const key = localStorage.key(i);
+      if (key.indexOf(PREFIX) === 0) found.push(JSON.parse(localStorage.getItem(key)));
+    }
+  } catch (error) {
+    return found;
+  }
+  return found;
+}
+
+// Calls back with the id and the item (null: removed) when another tab changed the mirror.
+export function followMirror(call) {
+  window.addEventListener("storage", (event) => {
+    if (!event.key) mirrored().forEach((item) => call(item.id, item));
+    else if (event.key.indexOf(PREFIX) === 0) {
+      call(event.key.slice(PREFIX.length), event.newValue === null ? null : JSON.parse(event.newValue));
+    }
+  });
+}
+
+// True when at least one store holds it.
+export async function keep(item) {
+  const first = mirror(item.id, item);
+  const kept = MIRRORED ? item : { id: item.id, blob: new Blob([JSON.stringify(item)]) };
+  const second = await inDb("readwrite", (store) => store.put(kept));
+  return first || Boolean(second);
+}
+
+export async function drop(id) {
+  mirror(id, null);
+  await inDb("readwrite", (store) => store.delete(id));
+}
+
+export async function everything() {
+  const found = await inDb("readonly", (store) => store.getAll());
+  const items = await Promise.all(
+    (Array.isArray(found) ? found : []).map((kept) => (kept.blob ? new Response(kept.blob).text() : JSON.stringify(kept)))
+  );
+  return items.map((text) => JSON.parse(text));
+}
