@@ -62,20 +62,23 @@ class FakeOffice:
     now: int = NOW_MS
     archive_age_ms: int | None = 20_000
     left_n: int | None = 0
-    pins: dict[str, str] = field(
-        default_factory=lambda: {person.staff_id: PIN for person in (*STAFF, YAMADA)}
-    )
+    pins: dict[str, str] = field(default_factory=lambda: {person.staff_id: PIN for person in STAFF})
     kept: dict[tuple[str, str], Message] = field(default_factory=dict)
     reads: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     seats: list[FakeSeat] = field(default_factory=list)
     refuse: RefusedError | None = None
-    staff: tuple[Person, ...] = (*STAFF, YAMADA)
+    staff: tuple[Person, ...] = STAFF
     box: PrivateKey = field(default_factory=PrivateKey.generate)
     conflicts: set[str] = field(default_factory=set)
     temporary: dict[str, Person] = field(default_factory=dict)
     asked: dict[str, list[str]] = field(default_factory=dict)
     _changed: int = 0
     _wakes: list[Callable[[], None]] = field(default_factory=list)
+
+    def hire(self, person: Person) -> None:
+        """One more in the roster, with a PIN."""
+        self.staff = (*self.staff, person)
+        self.pins[person.staff_id] = PIN
 
     def now_ms(self) -> int:
         return self.now
@@ -147,13 +150,13 @@ class FakeOffice:
     def members(self, room: str) -> list[Person]:
         kind, _, name = room.partition(":")
         if room == "all":
-            return list(STAFF)
+            return list(self.staff)
         if kind == "ward" and name in self.wards:
-            return [p for p in STAFF if p.ward == name]
-        if kind == "unit" and any(p.unit == name for p in STAFF):
-            return [p for p in STAFF if p.unit == name]
+            return [p for p in self.staff if p.ward == name]
+        if kind == "unit" and any(p.unit == name for p in self.staff):
+            return [p for p in self.staff if p.unit == name]
         if room == "role:hq":
-            return [p for p in STAFF if "hq" in p.roles]
+            return [p for p in self.staff if "hq" in p.roles]
         raise refused("no_room", "そのルームはありません。", "There is no such room.", 404)
 
     def enter(self, person: Person, room: str) -> list[Person]:

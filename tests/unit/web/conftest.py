@@ -11,7 +11,7 @@ from aiohttp import ClientResponse, CookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
 from meshrelay.web.server import Page, create_app
-from tests.office_fake import CARD, PIN, FakeOffice
+from tests.office_fake import CARD, PIN, YAMADA, FakeOffice
 
 HTML = {"Accept": "text/html"}
 
@@ -64,6 +64,14 @@ async def browser(office: FakeOffice) -> AsyncIterator[Browser]:
     app = create_app(office, hosts=["127.0.0.1"], extra={"/readyz": ready})
     async with TestClient(TestServer(app), cookie_jar=CookieJar(unsafe=True)) as client:
         yield Browser(client)
+
+
+@pytest.fixture
+async def registrar(browser: Browser, office: FakeOffice) -> Browser:
+    """山田, registrar of 北区, is logged in."""
+    office.hire(YAMADA)
+    await browser.log_in("1009")
+    return browser
 
 
 @pytest.fixture
