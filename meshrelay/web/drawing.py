@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from meshrelay.node.office import Office
 from meshrelay.web.assets import Assets
+from meshrelay.web.plain import plain
 from meshrelay.web.sessions import IDLE_MS_MAX, Session
 from meshrelay.web.text import clean_name
 from meshrelay.web.words import LANGS, island_words, word
@@ -84,7 +85,7 @@ class Drawing:
             told["now_ms"] = self._office.now_ms()
             told["device"] = session.device
             told["idle_ms"] = IDLE_MS_MAX
-        text = msgspec.json.encode(told).decode()
+        text = msgspec.json.encode(plain(told)).decode()
         for char in "<>&\u2028\u2029":
             text = text.replace(char, f"\\u{ord(char):04x}")
         return Markup(text)

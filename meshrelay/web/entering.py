@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from aiohttp import web
 
 from meshrelay.errors import RefusedError
@@ -131,7 +133,7 @@ class Entering(Screens):
     async def lock(self, request: web.Request) -> web.StreamResponse:
         session, form = await self._form_when_locked(request)
         self.sessions.lock(session)
-        return seen(f"/lock?next={safe_next(form.get('next'))}")
+        return seen("/lock?" + urlencode({"next": safe_next(form.get("next"))}))
 
     async def reopen(self, request: web.Request) -> web.StreamResponse:
         session, form = await self._form_when_locked(request)

@@ -31,6 +31,8 @@ ARGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A name that browsers do not take for a secure context, as every ward's address on its LAN.
+    "--host-resolver-rules=MAP kita.example 127.0.0.1",
 ]
 PHONE = {"width": 360, "height": 740}
 ROOM_BYTES_MAX = 30_000
