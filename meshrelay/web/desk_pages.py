@@ -207,17 +207,17 @@ class DeskPages(Screens):
     def _node_line(self, state: NodeState, person: Person, lang: str) -> dict[str, object]:
         node = state.node
         key = "revoked" if state.revoked else "suspended" if state.suspended else "in_service"
-        asked = ", ".join(clean_name(name) for name in state.said_by)
+        asked, name = [clean_name(each) for each in state.said_by], clean_name(person.name)
         return {
             "id": node.id,
             "name": clean_name(node.name),
             "ward": views.ward_name(node.ward, self.office.wards, lang),
             "key": key,
             "state": word(f"node_{key}", lang),
-            "asked": asked,
+            "asked": ", ".join(asked),
             "can_suspend": not (state.revoked or node.archive or node.ward == "00")
-            and clean_name(person.name) not in asked.split(", "),
-            "can_lift": bool(state.said_by) and not state.revoked,
+            and name not in asked,
+            "can_lift": name in asked and not state.revoked,
         }
 
     async def suspend(self, request: web.Request) -> web.StreamResponse:

@@ -17,7 +17,18 @@ from playwright.async_api import Browser, BrowserContext, Page, Playwright, asyn
 
 from meshrelay.node.office import Message
 from meshrelay.web.server import Server, create_app, serve
-from tests.office_fake import CARD, MAYOR, NOW_MS, PIN, SATO, SUZUKI, FakeOffice, Person, refused
+from tests.office_fake import (
+    CARD,
+    MAYOR,
+    NOW_MS,
+    PIN,
+    SATO,
+    SUZUKI,
+    YAMADA,
+    FakeOffice,
+    Person,
+    refused,
+)
 from tests.town import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -417,6 +428,18 @@ async def test_the_island_draws_what_the_server_drew(ward: Ward, open_page: Open
     say(ward.office, SATO, "続き", 4, trouble="fork", expiry="expired")
     say(ward.office, MAYOR, "x", 5, kind="shelter", clock_uncertain=True, author_ward="99")
     say(ward.office, MAYOR, "避難", 6, trouble="revoked", expiry="unsure")
+    say(
+        ward.office,
+        SUZUKI,
+        "橋が落ちた",
+        7,
+        unsigned="phone",
+        taken_by="佐藤\u202e花子",
+        body={"text": "橋が落ちた", "source_name": "近所の<b>人"},
+    )
+    say(ward.office, SUZUKI, "続きではない", 8, trouble="staff_revoked")
+    say(ward.office, SUZUKI, "二枚目", 9, trouble="binding_conflict")
+    say(ward.office, SATO, "窓口です", 10, unsigned="later kind", mine=True)
     ward.office.reads["0001", message_id(5)] = {"1001": NOW_MS}
     pages = {}
     for script in (False, True):
@@ -601,13 +624,28 @@ async def test_nothing_scrolls_sideways_and_targets_are_large(
 ) -> None:
     say(ward.office, SUZUKI, "https://example.com/" + "a" * 200, 1, late=True, clock_uncertain=True)
     say(ward.office, SATO, "W" * 300, 2, place="archive", wards_n=23)
+    say(ward.office, SUZUKI, "紙", 3, unsigned="paper", taken_by="W" * 80, trouble="staff_revoked")
+    ward.office.hire(YAMADA)
+    ward.office.conflicts.add("1001")
     page = await open_page(viewport={"width": width, "height": 640})
-    await log_in(page, ward)
+    await log_in(page, ward, YAMADA.staff_id)
     await page.route("**/api/messages", lambda route: route.abort())
     await send(page, "未送信" * 40)
 
-    for path in ("/rooms/all", "/", "/rooms", f"/rooms/all/who/1001/{message_id(2)}", "/login"):
-        await page.goto(ward.url + path)
+    for path in (
+        "/rooms/all", "/", "/rooms", f"/rooms/all/who/1001/{message_id(2)}", "/login",
+        "/rooms/all/note", "/settings", "/cards", "/nodes", "/cards/temporary", "/lock",
+    ):  # fmt: skip
+        if path == "/cards/temporary":
+            await page.goto(f"{ward.url}/cards")
+            await page.fill("#name", "W" * 60)
+            await page.click(".panel button")
+        elif path == "/lock":
+            await page.goto(f"{ward.url}/settings")
+            await page.click("form[action='/lock'] button")
+        else:
+            await page.goto(ward.url + path)
+        await page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
         await page.wait_for_timeout(150)
         over = await page.evaluate(
             """() => Math.max(document.documentElement.scrollWidth - innerWidth,
@@ -616,7 +654,7 @@ async def test_nothing_scrolls_sideways_and_targets_are_large(
         )
         small = await page.evaluate(
             """() => Array.from(document.querySelectorAll(
-                "button, input:not([type=hidden]), textarea, a"))
+                "button, input:not([type=hidden]), textarea, summary, a"))
               .filter((e) => e.offsetParent && !e.matches(".skip, .marks, .meta a"))
               .map((e) => [e.outerHTML.slice(0, 80),
                 (e.type === "radio" ? e.closest("label") : e).getBoundingClientRect()])
