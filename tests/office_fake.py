@@ -213,8 +213,8 @@ class FakeOffice:
             raise refused("empty", "本文がありません。", "There is no text.")
         self.now += 1000
         note = Message(
-            self.me.id, self.me.name, self.me.ward, message_id, "talk", room,
-            {"text": text, "source_name": source_name}, self.now, self.now, False, False,
+            self.me.id, source_name or self.me.name, self.me.ward, message_id, "talk", room,
+            {"text": text}, self.now, self.now, False, False,
             self.me.ward, "node", 0, 0, len(members), False, False, None, f"{self.now:016x}", 0,
             unsigned=source, taken_by=seat.person.name,
         )  # fmt: skip
@@ -356,11 +356,13 @@ class FakeDesk:
         self.office.pins[staff_id] = new_pin
 
     def find(self, seat: FakeSeat, text: str, limit: int = 50) -> list[CardHolder]:
-        self._registrar(seat)
+        everywhere = "hq" in seat.person.roles
+        if not everywhere:
+            self._registrar(seat)
         found = [
             person
             for person in (*self.office.staff, *self.office.temporary.values())
-            if person.ward == seat.person.ward
+            if (everywhere or person.ward == seat.person.ward)
             and any(text in each for each in (person.staff_id, person.name, person.kana))
         ]
         return [
@@ -396,6 +398,8 @@ class FakeDesk:
         return TemporaryCard(staff_id, name, ward, CARD)
 
     def nodes(self, seat: FakeSeat) -> list[NodeState]:
+        if not {"registrar", "hq"} & set(seat.person.roles):
+            raise refused("no_right", "登録担当者だけができます。", "Registrars only.", 403)
         found = []
         for word in self.office.status().words:
             said = tuple(self.office.asked.get(word.node.id, ()))

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import segno
 from aiohttp import web
 
-from meshrelay.core.records import ROLE_REGISTRAR
+from meshrelay.core.records import ROLE_HQ, ROLE_REGISTRAR
 from meshrelay.errors import RefusedError
 from meshrelay.node.card_desk import CardHolder, NodeState
 from meshrelay.node.office import Office, Person
@@ -71,7 +71,7 @@ class DeskPages(Screens):
             person_ward=views.ward_name(person.ward, self.office.wards, lang),
             person_unit=clean_name(person.unit),
             staff=clean_name(person.staff_id),
-            registrar=ROLE_REGISTRAR in person.roles,
+            in_charge=not {ROLE_REGISTRAR, ROLE_HQ}.isdisjoint(person.roles),
             device=session.device,
             rights_note=self.rights_note(request, session),
             secure=request.secure,
@@ -111,7 +111,8 @@ class DeskPages(Screens):
         self, request: web.Request, session: Session, error: RefusedError | None
     ) -> web.Response:
         lang, asked = self.drawing.lang(request), request.query.get("q", "").strip()
-        found = self.office.cards.find(session.seat, asked, FOUND_MAX)
+        found, person = self.office.cards.find(session.seat, asked, FOUND_MAX), session.seat.person
+        own_ward = views.ward_name(person.ward, self.office.wards, lang)
         return self.draw(
             request,
             "cards.html",
@@ -120,9 +121,10 @@ class DeskPages(Screens):
             error=problems.problem_of(error) if error else None,
             done=_done(request),
             asked=asked,
-            cards=[_card_line(holder, lang) for holder in found],
+            cards=[_card_line(holder, person, lang) for holder in found],
             full=len(found) == FOUND_MAX,
-            ward=views.ward_name(session.seat.person.ward, self.office.wards, lang),
+            registrar=ROLE_REGISTRAR in person.roles,
+            ward="" if ROLE_HQ in person.roles else own_ward,
             back="/cards?" + urlencode({"q": asked}),
             secure=request.secure,
         )
@@ -258,8 +260,10 @@ def _unless_closed(error: RefusedError) -> RefusedError:
     return error
 
 
-def _card_line(holder: CardHolder, lang: str) -> dict[str, object]:
+def _card_line(holder: CardHolder, by: Person, lang: str) -> dict[str, object]:
+    """One person, with the buttons that `by` may press: a registrar, their own ward, not hq."""
     person = holder.person
+    own = ROLE_REGISTRAR in by.roles and person.ward == by.ward and ROLE_HQ not in person.roles
     state = holder.state if holder.state in CARD_SHAPES else "unused"
     return {
         "staff": person.staff_id,
@@ -271,6 +275,6 @@ def _card_line(holder: CardHolder, lang: str) -> dict[str, object]:
         "shape": CARD_SHAPES[state],
         "state": word(f"card_{state}", lang),
         "temporary": holder.temporary,
-        "can_reset": state in ("in_use", "conflict"),
-        "can_settle": state == "conflict",
+        "can_reset": own and state in ("in_use", "conflict"),
+        "can_settle": own and state == "conflict",
     }

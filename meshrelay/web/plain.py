@@ -11,7 +11,7 @@ from meshrelay.web.text import NAME_CHARS_MAX, clean_name
 # Fields that hold what somebody elsewhere called a person, ward, unit, room or version.
 _NAMES = frozenset({
     "name", "name_en", "kana", "unit", "author_name", "ward_name", "taken_by", "said_by",
-    "node_name", "peer_name", "via", "version", "source_name",
+    "node_name", "peer_name", "via", "version",
 })  # fmt: skip
 
 T = TypeVar("T")

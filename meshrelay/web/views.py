@@ -193,14 +193,13 @@ def bubbles(messages: Sequence[Message], wards: Mapping[str, Ward], lang: str) -
 
 
 def author_words(message: Message, lang: str) -> str:
-    """Who wrote it; of a 署名なし note where it came from, and whose words if that was noted."""
+    """Who wrote it; of a 署名なし note where it came from, and whose words they are said to be."""
+    name = clean_name(message.author_name)
     if not message.unsigned:
-        return clean_name(message.author_name)
+        return name
     if message.unsigned not in SOURCES:
         return word("unsigned_short", lang)
-    named = message.body.get("source_name")
-    whose = clean_name(named) if isinstance(named, str) else ""
-    return f"{word(f'source_{message.unsigned}', lang)} {whose}".rstrip()
+    return f"{word(f'source_{message.unsigned}', lang)} {name}".rstrip()
 
 
 def _flags(message: Message, lang: str) -> tuple[str, ...]:

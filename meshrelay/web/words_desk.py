@@ -85,10 +85,11 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "save": ("保存", "Save"),
     "done_pin": ("PINを変えました。", "The PIN was changed."),
     "done_device": ("この端末の使い方を変えました。", "This device's kind was changed."),
-    "desk": ("登録担当者", "Registrar"),
+    "desk": ("職員と機器の管理", "People and machines"),
     # people and cards
     "cards": ("職員とカード", "People and cards"),
     "cards_of": ("{ward}の職員", "Staff of {ward}"),
+    "cards_all": ("全庁の職員", "Staff of the whole city"),
     "cards_find": (
         "職員番号・名前・ふりがなでさがす",
         "Find by number, name or kana",

@@ -78,12 +78,12 @@ export function flagsOf(message) {
   return flags;
 }
 
-// Of a note without an author's signature: where it came from, and whose words if known.
+// Of a note without an author's signature: where it came from, and whose words they are said to be.
 function authorWords(message) {
-  if (!message.unsigned) return cleanName(message.author_name);
+  const name = cleanName(message.author_name);
+  if (!message.unsigned) return name;
   if (!Object.prototype.hasOwnProperty.call(SOURCE_WORDS, message.unsigned)) return say("unsigned_short");
-  const named = message.body.source_name;
-  return (say(SOURCE_WORDS[message.unsigned]) + " " + (typeof named === "string" ? cleanName(named) : "")).trim();
+  return (say(SOURCE_WORDS[message.unsigned]) + " " + name).trim();
 }
 
 export function keyOf(message) {

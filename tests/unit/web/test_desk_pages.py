@@ -251,17 +251,21 @@ async def test_a_node_is_suspended_by_two_registrars_who_type_the_word(
     assert lifted[0] == 303 and office.asked == {}
 
 
-async def test_hq_and_the_archive_have_no_button_and_staff_see_none_at_all(
+async def test_hqs_machine_has_no_button_hq_sees_none_and_staff_are_told_why(
     registrar: Browser, office: FakeOffice
 ) -> None:
     theirs = await shown(registrar, "/nodes")
     refused_by_node = await press(registrar, "/nodes/suspend", node=HQ, confirm="停止")
+    await registrar.log_in("0001")
+    chiefs, cards = await shown(registrar, "/nodes"), await shown(registrar, "/cards")
     await registrar.log_in("1001")
-    ours = await shown(registrar, "/nodes")
+    ours, settings = await shown(registrar, "/nodes", 403), await shown(registrar, "/settings")
 
     assert theirs.count('action="/nodes/suspend"') == 1
     assert refused_by_node[0] == 403
-    assert "北区役所" in ours and "<form" not in ours
+    assert "北区役所" in chiefs and "<form" not in chiefs
+    assert "鈴木 一郎" in cards and 'method="post"' not in cards  # everybody's, nothing to press
+    assert "登録担当者だけ" in ours and 'href="/nodes"' not in settings
 
 
 async def test_the_api_lists_suspends_and_lifts(registrar: Browser, office: FakeOffice) -> None:
