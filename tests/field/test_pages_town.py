@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from meshrelay.web.server import create_app, serve
 from tests.field.test_pages import ARGS, CHROMIUM, PHONE
-from tests.town import MAYOR, SATO, TANAKA, Clerk, Town, build_town, running
+from tests.town import MAYOR, PIN, SATO, TANAKA, Clerk, Town, build_town, running
 
 CHAIN = {"01": (), "02": ("01",), "00": ("02",)}
 HAVE_MS_MAX = 40_000  # one HAVE each 30 s, and the way
@@ -67,3 +67,46 @@ async def test_a_message_goes_from_ward_to_ward_and_its_words_follow(tmp_path: P
         await sato.goto(urls["01"])
         await expect(sato.locator("#sync")).to_contain_text("本部まで届いています", timeout=40_000)
         await browser.close()
+
+
+UMEDA = Clerk("R101", "梅田 一郎", "うめだ いちろう", "01", "", ("registrar",))
+
+
+async def test_a_temporary_card_from_the_page_logs_in_and_its_note_is_marked_in_another_ward(
+    tmp_path: Path,
+) -> None:
+    town = build_town(tmp_path, {"01": (), "02": ("01",)}, clerks=(MAYOR, SATO, TANAKA, UMEDA))
+    async with running(town), pages(town) as urls, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        tanaka = await log_in(browser, urls["02"], TANAKA)
+        umeda = await log_in(browser, urls["01"], UMEDA)
+        await umeda.goto(f"{urls['01']}/cards?q=さとう")
+        found = await umeda.locator(".cards").inner_text()
+        await umeda.fill("#name", "応援 太郎")
+        await umeda.click(".panel button")
+        staff, code = await umeda.locator(".paper-card code").all_inner_texts()
+
+        helper = await (await browser.new_context(viewport=PHONE)).new_page()
+        await helper.goto(f"{urls['01']}/login?next=/rooms/all#s={staff}&c={code}")
+        await helper.fill("#pin", PIN)
+        await helper.click("#login button")
+        await helper.fill("#pin-again", PIN)
+        await helper.click("#login button")
+        await helper.wait_for_url("**/rooms/all")
+        await helper.click(".plus")
+        await helper.fill("#source-name", "近所の人")
+        await helper.fill("#text", "橋が落ちています")
+        await helper.click("form button.main")
+        await helper.wait_for_url("**/rooms/all")
+        await helper.goto(f"{urls['01']}/settings")
+        await helper.click("form[action='/lock'] button")
+        await helper.fill("#pin", PIN)
+        await helper.click("main button")
+        await helper.wait_for_url("**/settings")
+
+        note = tanaka.locator(".msg.theirs", has_text="橋が落ちています")
+        await expect(note).to_contain_text("署名なし（受付：", timeout=10_000)
+        await expect(note).to_contain_text("窓口 近所の人")
+        await browser.close()
+
+    assert "佐藤" in found and "使用中" in found
