@@ -30,15 +30,18 @@ __all__ = ["chromium", "open_page", "playwright", "ward"]  # fixtures
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+# Long enough never to stand in a profile by chance, as six digits may in a time.
+WRONG_PIN = "975318642013"
+LONG_PIN = "246813579024"
 WIDE = {"width": 1280, "height": 800}
 
 
-async def log_in_shared(page: Page, ward: Ward, staff: str = "1001", to: str = "/") -> None:
+async def log_in_shared(page: Page, ward: Ward, to: str = "/", pin: str = PIN) -> None:
     """As a person types it: no link, the default of a wide screen."""
     await page.goto(f"{ward.url}/login?next={to}")
-    await page.fill("#staff", staff)
+    await page.fill("#staff", "1001")
     await page.fill("#card", CARD)
-    await page.fill("#pin", PIN)
+    await page.fill("#pin", pin)
     await page.click("#login button")
     await page.wait_for_url(f"{ward.url}{to}")
 
@@ -86,7 +89,8 @@ async def test_after_log_out_twenty_marked_words_are_nowhere_in_the_profile(
         say(ward.office, SUZUKI, f"被災者の名前は{word}です", n)
     context = await opened(playwright, profile, script=True)
     page = context.pages[0]
-    await log_in_shared(page, ward, to="/rooms/all")
+    ward.office.pins["1001"] = LONG_PIN
+    await log_in_shared(page, ward, to="/rooms/all", pin=LONG_PIN)
     await page.wait_for_selector(f"text={marked['theirs'][0]}")
     for word in marked["sent"]:
         await send(page, word)
@@ -111,7 +115,9 @@ async def test_after_log_out_twenty_marked_words_are_nowhere_in_the_profile(
     every = [word for kind in marked.values() for word in kind]
     assert len(every) == 20
     assert all(while_open.values())  # the search finds what is there
-    assert {word: found for word in [*every, CARD, PIN] if (found := places(profile, word))} == {}
+    assert {
+        word: found for word in [*every, CARD, LONG_PIN] if (found := places(profile, word))
+    } == {}
 
 
 async def test_without_script_nothing_is_left_in_the_profile_either(
@@ -121,7 +127,16 @@ async def test_without_script_nothing_is_left_in_the_profile_either(
         say(ward.office, SUZUKI, f"被災者の名前は{word}です", n)
     context = await opened(playwright, profile, script=False)
     page = context.pages[0]
-    await log_in_shared(page, ward)
+    await page.goto(f"{ward.url}/login")
+    await page.fill("#staff", "1001")
+    await page.fill("#card", CARD)
+    await page.fill("#pin", WRONG_PIN)
+    await page.click("#login button")
+    await page.wait_for_selector(".problem")
+    ward.office.pins["1001"] = LONG_PIN
+    await page.fill("#pin", LONG_PIN)
+    await page.click("#login button")
+    await page.wait_for_url(f"{ward.url}/")
     await page.click(".rooms a:has-text('全庁')")
     for word in marked["sent"]:
         await send(page, word)
@@ -134,8 +149,8 @@ async def test_without_script_nothing_is_left_in_the_profile_either(
     await page.wait_for_url(f"{ward.url}/login")
     await context.close()
 
-    every = [word for kind in marked.values() for word in kind]
-    assert {word: found for word in [*every, CARD, PIN] if (found := places(profile, word))} == {}
+    every = [*(word for kind in marked.values() for word in kind), CARD, LONG_PIN, WRONG_PIN]
+    assert {word: found for word in every if (found := places(profile, word))} == {}
 
 
 async def test_an_idle_screen_is_emptied_and_the_pin_alone_reopens_it(
@@ -167,6 +182,26 @@ async def test_an_idle_screen_is_emptied_and_the_pin_alone_reopens_it(
     assert (behind.status, back.status) == (423, 303)
     await expect(page.locator("#text")).to_have_value("書きかけ")
     assert len(ward.office.seats) == 1  # the same log-in
+
+
+async def test_without_contact_an_idle_screen_is_emptied_all_the_same(
+    ward: Ward, open_page: Open
+) -> None:
+    say(ward.office, SUZUKI, "見られてはならない", 1)
+    page = await open_page(viewport=WIDE)
+    await page.clock.install()
+    await log_in_shared(page, ward, to="/rooms/all")
+    await ward.stop()
+
+    await page.clock.run_for(IDLE_MS_MAX + 10_000)
+    await page.wait_for_selector(".lock-note")
+    hidden = await page.content()
+    await ward.start()  # its sessions died with it
+    await page.clock.run_for(10_000)
+    await page.wait_for_url("**/login*")
+
+    assert "見られてはならない" not in hidden
+    assert "画面を隠しました" in hidden
 
 
 async def test_who_types_is_not_locked_out_and_who_only_watches_is(
