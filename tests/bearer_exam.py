@@ -26,6 +26,7 @@ from meshrelay.bearers.lan import LanBearer
 from meshrelay.bearers.mqtt import MqttBearer
 from meshrelay.core.book import RecordBook
 from meshrelay.errors import CredentialError, FrameError
+from meshrelay.node.identity import Box
 from meshrelay.node.transit import TransitKeys
 from tests.certs import CertificateAuthority, Files
 from tests.transit import box_of, seal_key
@@ -219,7 +220,7 @@ class Network:
         book = self.books.setdefault(name, RecordBook(NETWORK))
         for generation in generations or (1,):
             self.give_key(name, generation)
-        return TransitKeys(book, node_id(name), box_of(name)[1])
+        return TransitKeys(book, node_id(name), Box(box_of(name)[1]))
 
     def give_key(self, name: str, generation: int) -> None:
         sealed = seal_key(box_of(name)[0], generation)

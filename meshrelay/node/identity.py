@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from nacl.bindings import crypto_box_open, crypto_scalarmult_base
+from nacl.bindings import crypto_box_open, crypto_box_seal_open, crypto_scalarmult_base
 from nacl.exceptions import CryptoError, InvalidkeyError
 from nacl.pwhash import argon2id
 
@@ -55,6 +55,13 @@ class Box:
         """A NaCl crypto_box of `sender`; None: not for this key, or altered."""
         try:
             return crypto_box_open(sealed, nonce, sender, self._secret)
+        except (CryptoError, ValueError):
+            return None
+
+    def open_sealed(self, sealed: bytes) -> bytes | None:
+        """What somebody sealed to this key without a name (crypto_box_seal); None: as `open`."""
+        try:
+            return crypto_box_seal_open(sealed, self.public, self._secret)
         except (CryptoError, ValueError):
             return None
 

@@ -54,7 +54,7 @@ from meshrelay.node.posting import Posting
 from meshrelay.node.reading import Reading
 from meshrelay.node.rooms import Rooms
 from meshrelay.node.seats import OpenSeat, Turnstile, bad_seal, open_seat
-from meshrelay.node.transit import TransitKeys, load_box
+from meshrelay.node.transit import TransitKeys
 from meshrelay.node.witness import Witness
 from meshrelay.store.log import LogStore
 from meshrelay.store.reader import LogReader
@@ -272,7 +272,7 @@ class Node:
                 port,
                 contexts.client if config.mqtt.tls else None,
                 self.machine.book.network,
-                TransitKeys(self.machine.book, self.machine.me, load_box(self._directory)),
+                TransitKeys(self.machine.book, self.machine.me, self._box),
                 self._archives,
                 self._mqtt_state,
                 boot=self._starts,

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import logging
 import secrets
-from pathlib import Path
 
 from nacl.bindings import (
     crypto_aead_xchacha20poly1305_ietf_ABYTES,
     crypto_aead_xchacha20poly1305_ietf_decrypt,
     crypto_aead_xchacha20poly1305_ietf_encrypt,
     crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
-    crypto_box_seal_open,
 )
 from nacl.exceptions import CryptoError
 
 from meshrelay.bearers.base import UNKNOWN_KEY, Opened
 from meshrelay.core.book import RecordBook
-from meshrelay.core.signing import KEY_BYTES
-from meshrelay.errors import ConfigError, FrameError, LocalProtocolError
-from meshrelay.node.identity import box_public
+from meshrelay.errors import FrameError, LocalProtocolError
+from meshrelay.node.identity import Box
 
 log = logging.getLogger("meshrelay.node")
 
@@ -38,30 +35,14 @@ SEAL_BYTES = HEAD_BYTES + crypto_aead_xchacha20poly1305_ietf_ABYTES
 REMEMBERED_MIN = 16_384
 
 
-def load_box(directory: Path) -> bytes:
-    """The secret of the node's box key.
-
-    Raises:
-        ConfigError: it is not there, or damaged.
-    """
-    path = directory / "keys" / "box.key"
-    try:
-        secret = bytes.fromhex(path.read_text("ascii").strip())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: expected 64 hex digits; enrol again") from error
-    if len(secret) != KEY_BYTES:
-        raise ConfigError(f"{path}: expected 64 hex digits; enrol again")
-    return secret
-
-
 class TransitKeys:
     """Implements `bearers.base.Sealer`; follows the live book, so that a raised generation is
     used without a restart."""
 
-    def __init__(self, book: RecordBook, node: bytes, box_secret: bytes) -> None:
+    def __init__(self, book: RecordBook, node: bytes, box: Box) -> None:
         self._book = book
         self._node = node
-        self._box = box_public(box_secret), box_secret
+        self._box = box
         self._keys: dict[int, bytes] = {}
         self._looked_at = 0
         self._seen: set[bytes] = set()
@@ -123,7 +104,8 @@ class TransitKeys:
         self._looked_at = len(self._book.transit)
         for (node, generation), sealed in self._book.transit.items():
             if node == self._node and generation not in self._keys:
-                try:
-                    self._keys[generation] = crypto_box_seal_open(sealed, *self._box)
-                except CryptoError:
+                key = self._box.open_sealed(sealed)
+                if key is None:
                     log.warning("transit key cannot be opened generation=%d", generation)
+                else:
+                    self._keys[generation] = key

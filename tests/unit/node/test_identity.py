@@ -157,10 +157,13 @@ def test_an_enrolled_directory_gives_key_network_and_records(tmp_path: Path) -> 
     assert [record.id for record in keys.records] == [ISSUER_RECORD.id, node_record(HQ).id]
 
 
+@pytest.mark.parametrize("name", ["node.key", "box.key"])
 @pytest.mark.parametrize("key", ["", "04" * 31, "zz" * 32])
-def test_a_damaged_key_is_named(tmp_path: Path, key: str) -> None:
-    with pytest.raises(ConfigError, match=r"node\.key: expected 64 hex digits"):
-        load_keys(node_dir(tmp_path, key))
+def test_a_damaged_key_is_named(tmp_path: Path, key: str, name: str) -> None:
+    directory = node_dir(tmp_path)
+    (directory / "keys" / name).write_text(key, "ascii")
+    with pytest.raises(ConfigError, match=rf"{name}: expected 64 hex digits"):
+        load_keys(directory)
 
 
 @pytest.mark.parametrize(

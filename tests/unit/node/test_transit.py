@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from meshrelay.core.book import RecordBook
-from meshrelay.errors import ConfigError, FrameError, LocalProtocolError
+from meshrelay.errors import FrameError, LocalProtocolError
 from meshrelay.node import transit
-from meshrelay.node.transit import TransitKeys, load_box
+from meshrelay.node.identity import Box
+from meshrelay.node.transit import TransitKeys
 from tests.transit import box_of, seal_key
 from tests.unit.core.city import CHUO, KITA, NETWORK
 
@@ -24,7 +23,7 @@ def keys(*generations: int, signer: object = KITA, network: bytes = NETWORK) -> 
     book = RecordBook(network)
     for generation in generations:
         book.transit[public, generation] = seal_key(box_of(public.hex())[0], generation)
-    return TransitKeys(book, public, box_of(public.hex())[1])
+    return TransitKeys(book, public, Box(box_of(public.hex())[1]))
 
 
 def refusal(of: TransitKeys, payload: bytes, topic: str = TOPIC) -> str:
@@ -58,7 +57,7 @@ def test_the_newest_key_seals_and_every_key_held_opens() -> None:
 
 def test_a_key_that_comes_later_is_used_at_once() -> None:
     book = RecordBook(NETWORK)
-    node = TransitKeys(book, KITA.public, box_of("kita")[1])
+    node = TransitKeys(book, KITA.public, Box(box_of("kita")[1]))
     assert node.newest is None
 
     book.transit[KITA.public, 3] = seal_key(box_of("kita")[0], 3)
@@ -70,7 +69,7 @@ def test_a_key_sealed_to_somebody_else_is_no_key() -> None:
     book.transit[CHUO.public, 1] = seal_key(box_of("kita")[0], 1)
     book.transit[KITA.public, 2] = seal_key(box_of("chuo")[0], 2)
 
-    assert TransitKeys(book, KITA.public, box_of("kita")[1]).newest is None
+    assert TransitKeys(book, KITA.public, Box(box_of("kita")[1])).newest is None
 
 
 def test_without_a_key_nothing_is_sealed() -> None:
@@ -126,13 +125,3 @@ def test_noise_does_not_push_out_what_is_remembered() -> None:
         refusal(chuo, b"\0\0\0\1" + number.to_bytes(24, "big") + bytes(32))
 
     assert len(chuo._seen) == 1 and refusal(chuo, payload) == "payload_replayed"
-
-
-@pytest.mark.parametrize("text", [None, "", "zz" * 32, "ab" * 31])
-def test_a_damaged_box_key_is_named(tmp_path: Path, text: str | None) -> None:
-    (tmp_path / "keys").mkdir()
-    if text is not None:
-        (tmp_path / "keys" / "box.key").write_text(text)
-
-    with pytest.raises(ConfigError, match=r"box\.key"):
-        load_box(tmp_path)
