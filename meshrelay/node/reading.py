@@ -101,7 +101,9 @@ class Reading:
         if len(wards_in) > 1:  # taken in at several wards: all but the shown one are others
             others |= wards_in - {origin.ward if origin else ""}
         readers = self._readers(row)
-        members, complete = self._addressees(shown, row["author"])
+        members = self._rooms.member_ids(shown["room"], shown["roster"])
+        reading = {who for who in readers if who in members} - {row["author"]}
+        complete = self._machine.book.roster_complete(shown["roster"])
         author = self._machine.book.staff_by_number.get(row["author"])
         staff = self._machine.book.staff[author] if author else None
         archived = any(holder.archive for holder in holders)
@@ -121,8 +123,8 @@ class Reading:
             origin_ward=origin.ward_name if origin else "?",
             place="archive" if archived else "wards" if others else "node",
             wards_n=len(others),
-            read_n=len(readers.keys() & {each.staff_id for each in members}),
-            members_n=len(members) if complete else None,
+            read_n=len(reading),
+            members_n=len(members) - (row["author"] in members) if complete else None,
             mine=row["author"] == person.staff_id,
             read_by_me=person.staff_id in readers or self._is_ended_read(row, person),
             trouble=talk.trouble(row) or self._standing(shown),
@@ -175,12 +177,6 @@ class Reading:
         places = {copy["place"] for copy in talk.same_copies(row) if copy["ended"]}
         return any(self._views.get(receipts.NAME, f"{at}:{person.staff_id}") for at in places)
 
-    def _addressees(self, shown: Row, author: str) -> tuple[list[Person], bool]:
-        serial = shown["roster"]
-        members = self._rooms.members(shown["room"], serial)
-        people = [to_person(each) for each in members if each.staff_id != author]
-        return people, self._machine.book.roster_complete(serial)
-
     def messages(self, person: Person, room: str, before: str | None, limit: int) -> list[Message]:
         self._rooms.check(person, room)
         limit = max(1, min(limit, MESSAGES_MAX))
@@ -195,7 +191,7 @@ class Reading:
             name, name_en = self._rooms.name(room)
             newest = self._views.newest(talk.NAME, room, None, LAST_LOOKED_AT)
             last = [found for found in newest if not self._is_hidden(found.row)]
-            members = len(self._rooms.members(room, serial))
+            members = len(self._rooms.member_ids(room, serial))
             views.append(
                 RoomView(
                     room,
@@ -262,7 +258,9 @@ class Reading:
         holders = self.row_holders(row)
         at_wards = {holder.ward for holder in holders} | {self._origin_ward(row)}
         wards = self._rooms.wards()
-        people, complete = self._addressees(shown, row["author"])
+        members = self._rooms.members(shown["room"], shown["roster"])
+        people = [to_person(each) for each in members if each.staff_id != row["author"]]
+        complete = self._machine.book.roster_complete(shown["roster"])
         readers = []
         for each in people:
             at_ms = read_at.get(each.staff_id)

@@ -20,7 +20,8 @@ class Rooms:
     def __init__(self, book: RecordBook) -> None:
         self._book = book
         self._members: dict[tuple[str, int], list[StaffCredential]] = {}
-        self._records = 0
+        self._ids: dict[tuple[str, int], frozenset[str]] = {}
+        self._staff = 0
 
     def wards(self) -> dict[str, Ward]:
         """The ward list, from the node credentials; ward 00 is 本部."""
@@ -40,15 +41,28 @@ class Rooms:
 
     def members(self, room: str, serial: int) -> list[StaffCredential]:
         """Who is in a room by the roster up to `serial`."""
-        if self._records != len(self._book.by_id):
-            self._records = len(self._book.by_id)
-            self._members.clear()
+        self._look()
         known = self._members.get((room, serial))
         if known is None:
             everybody = self._book.members(serial)
             known = [person for person in everybody if belongs(person, room)]
             self._members[(room, serial)] = known
         return known
+
+    def member_ids(self, room: str, serial: int) -> frozenset[str]:
+        """Their staff ids: what every message of a room is counted against."""
+        self._look()
+        known = self._ids.get((room, serial))
+        if known is None:
+            known = frozenset(person.staff_id for person in self.members(room, serial))
+            self._ids[(room, serial)] = known
+        return known
+
+    def _look(self) -> None:
+        if self._staff != len(self._book.staff):
+            self._staff = len(self._book.staff)
+            self._members.clear()
+            self._ids.clear()
 
     def visible_to(self, person: Person) -> list[str]:
         """Rooms of somebody's list, in the order shown."""

@@ -139,10 +139,12 @@ class StaffClient:
     async def close(self) -> None:
         await self._page.close()
 
-    async def log_in(self, staff: str, card: str, pin: str) -> None:
-        content = await self._page.request(
-            "POST", "/api/login", {"staff": staff, "card": card, "pin": pin}
-        )
+    async def log_in(self, staff: str, card: str, pin: str, pin_again: str | None = None) -> None:
+        """`pin_again`: at the first use of a card, which chooses its PIN."""
+        body = {"staff": staff, "card": card, "pin": pin}
+        if pin_again is not None:
+            body["pin_again"] = pin_again
+        content = await self._page.request("POST", "/api/login", body)
         self._page._csrf = _decoded(content, _LogIn).csrf
 
     async def log_out(self) -> None:

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     peer,
     ready,
     reconnect,
+    roster,
     send,
     traffic,
 )
@@ -36,6 +37,7 @@ MEASURES: dict[str, tuple[Measure, str]] = {
     "traffic": (traffic.measure, "24 nodes: idle over mqtt, and in vain on a LAN mesh (4 min)"),
     "urgent": (others.urgent, "urgent behind bulk, back to work: tests.lab (4 min)"),
     "thousand": (others.thousand, "1,000 simulated nodes return: tests.sim (4 min)"),
+    "roster": (roster.measure, "30,000 staff: cards, a fresh node, 60 log-ins in a minute (3 min)"),
     "send": (send.measure, "press send → shown on another ward's page (1 min)"),
     "idle": (idle.measure, "memory of a node at rest (1.5 min)"),
     "ready": (ready.measure, "start with 100,000 entries in the store (2 min)"),
