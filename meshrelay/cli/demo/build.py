@@ -10,7 +10,8 @@ from pathlib import Path
 
 from meshrelay.cli import authority, enrolment
 from meshrelay.cli.authority import Authority, WardNames
-from meshrelay.cli.brokerdir import make_broker_dir, mosquitto
+from meshrelay.cli.brokerdir import make_broker_dir
+from meshrelay.cli.brokerdir import mosquitto as mosquitto
 from meshrelay.cli.cards import bind_card, new_card_code, staff_record
 from meshrelay.cli.demo.layout import BROKER, CABLES, HOST, PLACES, Place, Ports
 from meshrelay.cli.demo.people import PEOPLE, DemoPerson

@@ -93,7 +93,7 @@ async def _until_signal(args: argparse.Namespace, node_command: Sequence[str]) -
 
 
 def _name_stand_in() -> None:
-    from meshrelay.cli.brokerdir import mosquitto
+    from meshrelay.cli.demo.build import mosquitto
 
     if mosquitto() is None:
         print(
