@@ -30,6 +30,7 @@ def ward_of(opened: Authority, args: argparse.Namespace) -> WardNames:
         ConfigError: no code, or a name is missing or contradicts the known one.
     """
     from meshrelay.cli.wards import WardNames
+    from meshrelay.core.records import NAME_CHARS_MAX
 
     if not re.fullmatch(r"\d\d", args.ward):
         raise ConfigError(f"--ward {args.ward}: expected two digits, e.g. 01")
@@ -42,6 +43,9 @@ def ward_of(opened: Authority, args: argparse.Namespace) -> WardNames:
         return known
     if known is not None:
         raise ConfigError(f"--ward {args.ward} is {known.name} already, not {args.ward_name}")
+    for name in (args.ward_name, args.ward_name_en or ""):
+        if len(name) > NAME_CHARS_MAX or not name.isprintable():
+            raise ConfigError(f"--ward-name: expected at most {NAME_CHARS_MAX} characters")
     ward = WardNames(args.ward, args.ward_name, args.ward_name_en or args.ward_name)
     opened.name_ward(ward)
     return ward

@@ -41,7 +41,7 @@ from meshrelay.errors import ConfigError, RemoteProtocolError
 REQUEST_BYTES_MAX = 8 * 1024
 # Letters and digits that QR codes pack densely (ISO/IEC 18004, alphanumeric mode).
 TEXT_PREFIX = "MR1:"
-_AAD = b"meshrelay/request/1"
+REQUEST_AAD = b"meshrelay/request/1"
 
 
 class Request(NamedTuple):
@@ -62,7 +62,7 @@ def make_request(signer: Signer, name: str, box: bytes, tls_key_pem: bytes) -> b
     if not name.strip() or len(name) > NAME_CHARS_MAX or not name.isprintable():
         raise ConfigError(f"--name: expected 1 to {NAME_CHARS_MAX} characters")
     csr = x509.to_der(x509.make_request(tls_key_pem, signer.public.hex()))
-    return encode([signer.public, signer.sign1(encode([name, box, csr]), _AAD)])
+    return encode([signer.public, signer.sign1(encode([name, box, csr]), REQUEST_AAD)])
 
 
 def request_text(data: bytes) -> str:
@@ -98,7 +98,7 @@ def read_request(data: bytes, where: str) -> Request:
         ):
             raise ConfigError(f"{where}: expected a file made by `meshrelay node request`")
         node, cose = outer
-        fields = decode(verify1(cose, node, _AAD), REQUEST_BYTES_MAX)
+        fields = decode(verify1(cose, node, REQUEST_AAD), REQUEST_BYTES_MAX)
     except RemoteProtocolError as error:
         raise ConfigError(
             f"{where}: not a file made by `meshrelay node request`, or it was altered"
@@ -107,6 +107,8 @@ def read_request(data: bytes, where: str) -> Request:
         isinstance(fields, list)
         and len(fields) == 3
         and is_text(fields[0], NAME_CHARS_MAX)
+        and fields[0].strip()
+        and fields[0].isprintable()  # it comes from elsewhere: no control and bidi characters
         and is_bytes(fields[1], KEY_BYTES)
         and isinstance(fields[2], bytes)
     ):

@@ -28,7 +28,10 @@ MINUTES_MAX = 10
 WRONG_MAX = 5
 # A thousand nodes' credentials are half a megabyte.
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
-PEER_SECONDS_MAX = 10.0
+# Whoever connects holds the others up no longer than this.
+PEER_SECONDS_MAX = 5.0
+# The issuer stretches the token, signs, and may be serving another.
+FETCH_SECONDS_MAX = 60.0
 _HELLO = b"meshrelay enrol 1\n"
 _HEAD = struct.Struct(">I")
 _REQUEST, _ANSWER = b"request", b"answer"
@@ -88,9 +91,10 @@ def serve_one(
 def _heard(peer: socket.socket, salt: bytes, key: bytes) -> bytes | None:
     """The request of somebody who knows the token; None: a wrong token, b"": said nothing."""
     try:
+        deadline = time.monotonic() + PEER_SECONDS_MAX
         peer.settimeout(PEER_SECONDS_MAX)
         peer.sendall(_HELLO + salt)
-        sealed = _receive(peer, REQUEST_BYTES_MAX + 64)
+        sealed = _receive(peer, REQUEST_BYTES_MAX + 64, deadline)
     except (OSError, EOFError):
         return b""  # gone before it said anything: no try
     return sealing.unseal(sealing.one_way(key, _REQUEST), sealed)
@@ -104,13 +108,13 @@ def fetch(host: str, port: int, token: str, request: bytes) -> bytes:
     """
     try:
         with socket.create_connection((host, port), PEER_SECONDS_MAX) as peer:
-            peer.settimeout(PEER_SECONDS_MAX)
-            hello = _exactly(peer, len(_HELLO) + sealing.SALT_BYTES)
+            deadline = time.monotonic() + FETCH_SECONDS_MAX
+            hello = _exactly(peer, len(_HELLO) + sealing.SALT_BYTES, deadline)
             if not hello.startswith(_HELLO):
                 raise ConfigError(f"{host}:{port} is not a `meshrelay issuer listen`")
             key = sealing.token_key(spoken(token), hello[len(_HELLO) :])
             _send(peer, sealing.seal(sealing.one_way(key, _REQUEST), request))
-            sealed = _receive(peer, ANSWER_BYTES_MAX)
+            sealed = _receive(peer, ANSWER_BYTES_MAX, deadline)
     except EOFError as error:
         raise _wrong_token() from error
     except OSError as error:
@@ -141,16 +145,21 @@ def _send(peer: socket.socket, data: bytes) -> None:
     peer.sendall(_HEAD.pack(len(data)) + data)
 
 
-def _receive(peer: socket.socket, bytes_max: int) -> bytes:
-    (length,) = _HEAD.unpack(_exactly(peer, _HEAD.size))
+def _receive(peer: socket.socket, bytes_max: int, deadline: float) -> bytes:
+    (length,) = _HEAD.unpack(_exactly(peer, _HEAD.size, deadline))
     if length > bytes_max:
         raise OSError(f"{length} bytes announced, at most {bytes_max} expected")
-    return _exactly(peer, length)
+    return _exactly(peer, length, deadline)
 
 
-def _exactly(peer: socket.socket, length: int) -> bytes:
+def _exactly(peer: socket.socket, length: int, deadline: float) -> bytes:
+    """So many bytes by then, however slowly they drip. Raises OSError, EOFError."""
     data = bytearray()
     while len(data) < length:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("too slow")
+        peer.settimeout(left_s)
         part = peer.recv(min(length - len(data), 65_536))
         if not part:
             raise EOFError("the other end closed")

@@ -15,6 +15,8 @@ from meshrelay.cli.qr import svg_path
 from meshrelay.core.records import StaffCredential
 
 CARDS_PER_SHEET = 10
+# A hundred sheets: what a browser lays out in seconds and an office printer has paper for.
+CARDS_PER_FILE = 1_000
 # A longer name is set smaller, so that it stays on the card: 60 characters are four lines.
 NAME_CHARS_LARGE = 16
 

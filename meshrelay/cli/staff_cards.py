@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 _ABOUT = """Write cards to print: A4 sheets of ten, with name, number, card code and QR code.
 
-OUT is a new directory with one file a ward, or FILE.html for one ward or person, or FILE.csv
-for a label printer. The files work off line in any browser and are secret (0600): delete
-them when they are printed. The QR code opens the log-in page of the ward's node: say its
-address once, for each ward or one for all; it is remembered."""
+OUT is a new directory with a file for each ward (and thousand people), or FILE.html for one
+ward or person, or FILE.csv for a label printer. The files work off line in any browser and
+are secret (0600): delete them when they are printed. The QR code opens the log-in page of
+the ward's node: say its address once, for each ward or one for all; it is remembered."""
 _EXAMPLE = """  meshrelay staff cards osaka --address 01=192.0.2.10:8101 \\
       --address 02=192.0.2.20:8101 -o cards
   meshrelay staff cards osaka --ward 01 -o kita.html
@@ -141,16 +141,19 @@ def _write_sheets(
     args: argparse.Namespace, network: Authority, by_ward: dict[str, list[Card]], one_file: bool
 ) -> None:
     from meshrelay.cli import files
-    from meshrelay.cli.sheets import page
+    from meshrelay.cli.sheets import CARDS_PER_FILE, page
 
     if not one_file:
         files.make_directory(args.output)
     for ward, cards in by_ward.items():
-        title = f"{network.name} 職員カード {ward} {network.wards[ward].name}"
-        bar = answer.progress(cards, f"cards {ward}", args)
-        text = page(network.name, network.drill, title, bar)
-        path = args.output if one_file else args.output / f"cards-{ward}.html"
-        files.write_new(path, text.encode(), files.SECRET_MODE)
+        most = len(cards) if one_file else CARDS_PER_FILE
+        for start in range(0, len(cards), most):
+            part = f"-{start // most + 1}" if len(cards) > most else ""
+            title = f"{network.name} 職員カード {ward}{part} {network.wards[ward].name}"
+            bar = answer.progress(cards[start : start + most], f"cards {ward}{part}", args)
+            text = page(network.name, network.drill, title, bar)
+            path = args.output if one_file else args.output / f"cards-{ward}{part}.html"
+            files.write_new(path, text.encode(), files.SECRET_MODE)
 
 
 def _table(cards: Iterable[Card]) -> bytes:

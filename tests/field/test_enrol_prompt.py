@@ -15,6 +15,7 @@ from pathlib import Path
 
 from meshrelay.cli.authdir import read, unlock
 from meshrelay.cli.main import main
+from meshrelay.cli.sealing import Wrapped
 
 SECONDS_MAX = 30.0
 WORDS = "correct horse battery staple"
@@ -61,7 +62,10 @@ def test_a_passphrase_is_typed_twice_and_never_shown(tmp_path: Path) -> None:
 
     assert code == 0, shown
     assert WORDS not in shown
-    assert unlock(read(stick), WORDS).public == read(stick).public
+    kept = read(stick)
+    assert unlock(kept, WORDS).public == kept.public
+    assert isinstance(kept.kept, Wrapped)
+    assert (kept.kept.passes, kept.kept.memory_kib) == (3, 256 * 1024)  # libsodium's "moderate"
 
 
 def test_two_passphrases_that_differ_make_nothing(tmp_path: Path) -> None:

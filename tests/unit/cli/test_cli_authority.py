@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from nacl.public import PrivateKey, SealedBox
 
-from meshrelay.cli import authdir, authority
+from meshrelay.cli import authdir, authority, sealing
 from meshrelay.cli.main import main
 from meshrelay.cli.recordfile import book_of, unpack_records
 from meshrelay.core.book import RecordBook
@@ -18,6 +18,12 @@ from tests.unit.cli.shell import Shell, enrol
 
 WORDS = "correct horse battery staple"
 HQ = "staff_id,name,kana,ward,unit,roles\n10001,中之島 太郎,なかのしま,00,市長,hq\n"
+
+
+@pytest.fixture(autouse=True)
+def quick_wrapping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a key is wrapped with stands in its file; test_enrol_prompt checks the real figures."""
+    monkeypatch.setattr(sealing, "MEMORY_KIB", 8 * 1024)
 
 
 @pytest.fixture
@@ -121,6 +127,9 @@ def test_the_short_road_wraps_the_key_and_says_to_move_it(
     assert "move the authority to two USB sticks" in capsys.readouterr().out
     assert authdir.read(Path(shell.path("net/authority"))).is_wrapped
     assert authority.load(Path(shell.path("net"))).authority is None
+    staff = ["staff", "import", shell.path("net"), shell.text("staff.csv", HQ)]
+    assert "nobody to ask" in shell.refused(2, *staff)
+    assert shell.ok(*staff, "--passphrase-file", shell.path("words"))["added"] == 1
 
 
 def test_hq_takes_the_authoritys_word_and_a_successors_is_as_good(shell: Shell, stick: str) -> None:

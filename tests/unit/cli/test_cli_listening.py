@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from meshrelay.cli import sealing
+from meshrelay.cli import listening, sealing
 from meshrelay.cli.listening import TOKEN_WORDS, fetch, new_token, serve_one, spoken
 from meshrelay.errors import RefusedError
 
@@ -77,6 +77,25 @@ def test_who_says_nothing_uses_up_no_try(desk: Desk) -> None:
         socket.create_connection((HOST, desk.port)).close()
 
     assert fetch(HOST, desk.port, TOKEN, b"request") == b"tseuqer"
+    served.result()
+
+
+def test_who_drips_holds_nobody_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "PEER_SECONDS_MAX", 0.3)
+    served = desk.serve()
+    with socket.create_connection((HOST, desk.port)) as slow:
+        slow.sendall(b"\x00\x00\x10\x00 and no more")
+
+        assert fetch(HOST, desk.port, TOKEN, b"request") == b"tseuqer"
+    served.result()
+
+
+def test_who_announces_too_much_is_let_go(desk: Desk) -> None:
+    served = desk.serve()
+    with socket.create_connection((HOST, desk.port)) as greedy:
+        greedy.sendall(b"\xff\xff\xff\xff")
+
+        assert fetch(HOST, desk.port, TOKEN, b"request") == b"tseuqer"
     served.result()
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from meshrelay.cli import authority, machine
+from meshrelay.cli import authority, machine, x509
+from meshrelay.cli.enrolment import REQUEST_AAD
 from meshrelay.cli.recordfile import book_of, unpack_records
 from meshrelay.cli.vectorfile import HeldVector, only, pack, unpack
 from meshrelay.core.claims import is_suspended
+from meshrelay.core.codec import encode
 from meshrelay.core.entry import LogId
 from meshrelay.core.records import Suspension, make_suspension
 from meshrelay.core.signing import Signer
@@ -206,6 +208,22 @@ def test_a_node_is_signed_from_the_text_of_its_qr_code(
     again = shell.ok("issuer", "sign", net, asked["request"], "--ward", "00", "-o", shell.path("b"))
     assert again["credential"] == signed["credential"]  # the same keys, the same ward
     shell.ok("node", "enrol", shell.path("n"), shell.path("b"))
+
+
+@pytest.mark.parametrize("name", ["", "北区\u202e役所", "a\nb", "長" * 61])
+def test_a_hostile_name_of_a_node_is_refused_at_both_ends(
+    shell: Shell, net: str, name: str
+) -> None:
+    assert "--name" in shell.refused(2, "node", "request", shell.path("n"), "--name", name)
+    signer, tls = Signer(bytes(32)), x509.make_key()
+    csr = x509.to_der(x509.make_request(tls, signer.public.hex()))
+    raw = encode([signer.public, signer.sign1(encode([name, bytes(32), csr]), REQUEST_AAD)])
+    Path(shell.path("r")).write_bytes(raw)
+
+    said = shell.refused(
+        2, "issuer", "sign", net, shell.path("r"), "--ward", "00", "-o", shell.path("o")
+    )
+    assert "node request" in said
 
 
 def test_an_answer_holds_nodes_and_revocations_and_no_staff(

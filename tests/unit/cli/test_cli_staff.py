@@ -248,6 +248,18 @@ def test_cards_of_several_wards_are_several_files(shell: Shell, net: str) -> Non
         assert "--address" in said
 
 
+def test_a_large_ward_is_printed_a_thousand_people_a_file(shell: Shell, net: str) -> None:
+    people = "".join(f"{number},天満 さくら,,00,,\n" for number in range(1001))
+    shell.ok("staff", "import", net, shell.text("a.csv", HEAD + people))
+
+    done = shell.ok("staff", "cards", net, *ADDRESS, "-o", shell.path("c"))
+
+    files = [Path(each) for each in done["files"]]
+    assert [each.name for each in files] == ["cards-00-1.html", "cards-00-2.html"]
+    counts = [each.read_text("utf-8").count('<article class="card">') for each in files]
+    assert counts == [1000, 1]
+
+
 def test_card_codes_that_others_can_read_are_refused(shell: Shell, city: str) -> None:
     secret = Path(city, "cards.secret")
     secret.chmod(0o644)
