@@ -63,6 +63,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "前の人はログアウトしました。次の人のカードを入れてください。",
         "The previous person is logged out. Enter the next person's card.",
     ),
+    "swept": (
+        "書きかけと未送信は、この端末に残っていません。",
+        "Nothing half-written or unsent is left on this device.",
+    ),
     "switch": ("交代", "Switch person"),
     # the locked screen
     "lock_now": ("画面を隠す", "Hide the screen"),

@@ -646,7 +646,7 @@ async def test_nothing_scrolls_sideways_and_targets_are_large(
         else:
             await page.goto(ward.url + path)
         await page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
-        await page.wait_for_timeout(150)
+        await page.wait_for_timeout(50)
         over = await page.evaluate(
             """() => Math.max(document.documentElement.scrollWidth - innerWidth,
               ...Array.from(document.querySelectorAll("main, .log"),

@@ -20,9 +20,9 @@ from meshrelay.web.server import create_app
 from tests.office_fake import FakeOffice
 from tests.town import SATO, Clerk, build_town
 
-TRIES = 20
+TRIES = 12
 # Each of these costs a log-in, which costs Argon2id.
-TRIES_OF_DOORS = 6
+TRIES_OF_DOORS = 4
 # Ends when the server ends; what it sends is tested in test_live.
 ENDLESS = "/api/events"
 ENDS = ("/api/logout", "/api/lock", "/lock", "/login", "/api/login")
@@ -160,7 +160,7 @@ def test_no_request_is_answered_by_a_5xx(fuzzed: Fuzzed, method: str, path: str)
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None, database=None, derandomize=True,
+@settings(max_examples=25, deadline=None, database=None, derandomize=True,
           suppress_health_check=list(HealthCheck))  # fmt: skip
 def test_no_form_of_nonsense_is_answered_by_a_5xx(fuzzed: Fuzzed, data: st.DataObject) -> None:
     forms = (

@@ -110,6 +110,7 @@ async def test_after_log_out_twenty_marked_words_are_nowhere_in_the_profile(
     await page.click("#logout button")
     await page.click("text=消してログアウト")
     await page.wait_for_url(f"{ward.url}/login")
+    await page.wait_for_selector("text=この端末に残っていません")
     await context.close()
 
     every = [word for kind in marked.values() for word in kind]
@@ -245,6 +246,24 @@ async def test_ones_own_phone_does_not_lock_and_keeps_the_card_but_never_the_pin
     assert prefilled == (CARD, "")
     assert CARD in kept and PIN not in kept
     assert after == 0
+
+
+async def test_what_a_shared_pc_kept_is_found_when_the_device_becomes_ones_own(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page(viewport=WIDE)
+    await log_in_shared(page, ward, to="/rooms/all")
+    await page.route("**/api/messages", lambda route: route.abort())
+    await send(page, "まだ送れない")
+    await page.wait_for_selector(UNSENT)
+    await page.goto(f"{ward.url}/settings")
+    await page.check("input[value=own]")
+    await page.click("text=保存")
+    await page.goto(f"{ward.url}/rooms/all")
+
+    await expect(page.locator(UNSENT)).to_contain_text("まだ送れない")
+    await page.unroute("**/api/messages")
+    await expect(page.locator(".mark-node")).to_have_count(1, timeout=15_000)
 
 
 async def test_a_switch_of_person_is_two_taps_and_sends_nothing_of_the_first(

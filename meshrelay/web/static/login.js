@@ -5,6 +5,7 @@ import { Unreachable, say } from "./net.js";
 import { forgetCard, keepCard, keptCard } from "./card.js";
 import { hide, sentences, show } from "./problem.js";
 import { askSealed } from "./seal.js";
+import { sweep } from "./store.js";
 
 const form = document.getElementById("login");
 const staff = document.getElementById("staff");
@@ -51,6 +52,12 @@ forget.querySelector("button").addEventListener("click", () => {
   card.value = "";
   device.value = "shared";
   staff.focus();
+});
+
+// After log-out: what was written here goes from the disk now, and the page says so.
+sweep().then((clean) => {
+  const swept = document.getElementById("swept");
+  swept.hidden = !clean || document.referrer.indexOf(location.origin + "/") !== 0;
 });
 
 function choosePin(problem) {

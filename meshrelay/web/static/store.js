@@ -1,7 +1,9 @@
 // What this browser keeps until the node has it: unsent messages and half-written text.
 // On one's own phone: IndexedDB and, as a mirror, localStorage; either one alone is enough.
 // On a shared PC: IndexedDB alone, the content as a Blob, because a Blob is a file that is gone
-// when it is deleted, while LevelDB keeps what was deleted in its logs.
+// when it is deleted, while LevelDB keeps what was deleted in its logs. Chromium removes such a
+// file seconds after its last reader is gone: the log-in page, which reads none, does it at once.
+// reader.js says why a worker reads them.
 
 import { data } from "./net.js";
 
@@ -20,15 +22,22 @@ function openDb() {
       return;
     }
     request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => {
+      request.result.onversionchange = () => {
+        request.result.close();
+        opened = null; // opened anew when it is needed
+      };
+      resolve(request.result);
+    };
     request.onerror = () => resolve(null);
     request.onblocked = () => resolve(null);
   });
 }
 
-const opened = openDb();
+let opened = null;
 
 async function inDb(mode, work) {
+  opened = opened || openDb();
   const db = await opened;
   if (!db) return null;
   return new Promise((resolve) => {
@@ -93,9 +102,35 @@ export async function drop(id) {
 }
 
 export async function everything() {
-  const found = await inDb("readonly", (store) => store.getAll());
-  const items = await Promise.all(
-    (Array.isArray(found) ? found : []).map((kept) => (kept.blob ? new Response(kept.blob).text() : JSON.stringify(kept)))
-  );
-  return items.map((text) => JSON.parse(text));
+  if (MIRRORED) {
+    const found = await inDb("readonly", (store) => store.getAll());
+    if (!Array.isArray(found)) return [];
+    if (!found.some((item) => item.blob)) return found; // none from when it was a shared PC
+  }
+  return (await readBlobs()).map((text) => JSON.parse(text));
+}
+
+async function readBlobs() {
+  if (!(await inDb("readonly", (store) => store.count()))) return [];
+  const reader = new Worker(new URL("reader.js", document.querySelector("script[type=module]").src));
+  const texts = await new Promise((resolve) => {
+    reader.onmessage = (event) => resolve(event.data);
+    reader.onerror = () => resolve([]);
+    reader.postMessage({ db: DB, store: STORE });
+  });
+  reader.terminate();
+  return texts;
+}
+
+// True when nothing is left on this device: an empty database is deleted with all its files.
+export async function sweep() {
+  const left = await inDb("readonly", (store) => store.count());
+  if (left !== 0) return false;
+  (await opened).close();
+  opened = null;
+  return new Promise((resolve) => {
+    const request = indexedDB.deleteDatabase(DB);
+    request.onsuccess = () => resolve(true);
+    request.onerror = () => resolve(false);
+  });
 }
