@@ -8,7 +8,7 @@ from meshrelay.bearers.base import Bearer, Clone
 from meshrelay.core.book import RecordBook
 from meshrelay.core.claims import is_suspended
 
-_UNKNOWN = ("住所不明（ブローカー経由）", "an unknown address (by the broker)")
+_UNKNOWN = ("アドレス不明（ブローカー経由）", "an unknown address (by the broker)")
 
 
 def link_alarms(book: RecordBook, me: bytes, bearers: Sequence[Bearer]) -> list[str]:
@@ -28,7 +28,7 @@ def _cloned(book: RecordBook, me: bytes, clone: Clone) -> str:
     name_en = f"{node.name} ({node.ward_name_en})" if node else clone.peer.hex()[:16]
     ja = " と ".join(each or _UNKNOWN[0] for each in clone.addresses)
     en = " and ".join(each or _UNKNOWN[1] for each in clone.addresses)
-    ours, ours_en = ("この機器 ", "this node, ") if clone.peer == me else ("", "")
+    ours, ours_en = ("この機器、", "this node, ") if clone.peer == me else ("", "")
     return (
         f"{ours}{name} の鍵を2台の機器が使っています：{ja}。片方を止め、どちらも本物でなければ"
         f"失効させてください / Two machines use the key of {ours_en}{name_en}: {en}; stop one of "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_encrypt
 
 from meshrelay.core.book import RecordBook
 from meshrelay.errors import FrameError, LocalProtocolError
 from meshrelay.node import transit
 from meshrelay.node.identity import Box
 from meshrelay.node.transit import TransitKeys
-from tests.transit import box_of, seal_key
+from tests.transit import box_of, seal_key, transit_key
 from tests.unit.core.city import CHUO, KITA, NETWORK
 
 TOPIC = f"meshrelay/1/{NETWORK.hex()}/from/to"
@@ -53,6 +54,15 @@ def test_the_newest_key_seals_and_every_key_held_opens() -> None:
     assert ahead.newest == 2 and ahead.open(behind.seal(WORDS, TOPIC), TOPIC).generation == 1
     assert refusal(behind, ahead.seal(WORDS, TOPIC)) == "unknown_transit_key"
     assert behind.open(ahead.seal(WORDS, TOPIC, 1), TOPIC) == (WORDS, 1)
+
+
+def test_the_bytes_are_those_of_the_protocol_page() -> None:
+    """Built here from the page alone: generation, nonce, sealed under network id and topic."""
+    nonce = bytes(range(24))
+    aad = b"meshrelay/transit/1" + NETWORK + TOPIC.encode()
+    sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(WORDS, aad, nonce, transit_key(1))
+
+    assert keys(1).open(b"\x00\x00\x00\x01" + nonce + sealed, TOPIC) == (WORDS, 1)
 
 
 def test_a_key_that_comes_later_is_used_at_once() -> None:
