@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from meshrelay.cli import answer, mounting, passphrase
 from meshrelay.cli.issuer_revoke import add_output, add_vector, publish
-from meshrelay.errors import ConfigError
+from meshrelay.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
     from meshrelay.cli.authority import Authority
@@ -154,15 +154,12 @@ def check_pin(pin: str, person: StaffCredential) -> None:
     Raises:
         ConfigError: too short or too simple.
     """
-    from meshrelay.core.records import ROLE_HQ
-    from meshrelay.node.identity import PIN_CHARS_MIN, PIN_CHARS_MIN_HQ
+    from meshrelay.node.seats import check_new_pin
 
-    least = PIN_CHARS_MIN_HQ if ROLE_HQ in person.roles else PIN_CHARS_MIN
-    if len(pin) < least:
-        raise ConfigError(f"the PIN is too short: expected at least {least} characters")
-    run = "01234567890123456789"
-    if len(set(pin)) == 1 or pin in run or pin in run[::-1]:
-        raise ConfigError("the PIN is a run or one repeated character; choose another")
+    try:
+        check_new_pin(person, pin, pin)
+    except RefusedError as error:
+        raise ConfigError(f"{error.en} {error.next_en}") from error
 
 
 def run_reissue(args: argparse.Namespace) -> int:

@@ -58,6 +58,7 @@ class RecordBook:
         self.struck: dict[bytes, list[dict[LogId, Line]]] = {}  # staff record id -> last lines
         self.rulings: dict[bytes, list[bytes]] = {}  # staff record id -> ruling ids
         self.suspensions: dict[bytes, list[Suspension]] = {}  # node key -> all that was said
+        self._transit_ids: dict[tuple[bytes, int], bytes] = {}
         self.transit: dict[tuple[bytes, int], bytes] = {}  # node key, generation -> sealed key
         self._serials: set[int] = set()
         self._serials_without_gap = 0
@@ -180,8 +181,11 @@ class RecordBook:
                 self.rulings.setdefault(staff_id, []).append(record.id)
             case Suspension() as suspension:
                 self.suspensions.setdefault(suspension.node, []).append(suspension)
-            case Transit() as transit:
-                self.transit[transit.node, transit.generation] = transit.sealed
+            case Transit(node=key, generation=generation, sealed=sealed):
+                known = self._transit_ids.setdefault((key, generation), record.id)
+                if record.id <= known:  # of two, the lesser id, whichever came first
+                    self._transit_ids[key, generation] = record.id
+                    self.transit[key, generation] = sealed
             case Proof(first):
                 end = Line(first.log, first.seq - 1, first.prev)
                 known = self.proofs.get(end.log, end)

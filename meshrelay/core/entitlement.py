@@ -61,10 +61,12 @@ def verify(record: Record, book: RecordBook) -> None:
         case IssuerCredential(authority=authority, by=by) | Successor(authority, by=by):
             _check_authority(book, authority, by)
             verify1(cose, authority, aad)
-        case NodeCredential(issuer=issuer) | Revocation(issuer) | Transit(issuer):
+        case NodeCredential(issuer=issuer) | Transit(issuer):
+            verify1(cose, _issuer_key(book, issuer, frozenset(), content.generation), aad)
+        case Revocation(issuer):
             verify1(cose, _issuer_key(book, issuer, frozenset()), aad)
         case StaffCredential(issuer=issuer, roles=roles):
-            verify1(cose, _issuer_key(book, issuer, roles), aad)
+            verify1(cose, _issuer_key(book, issuer, roles, content.generation), aad)
         case StaffRevocation(issuer, staff):
             verify1(cose, _issuer_key(book, issuer, _person(book, staff).roles), aad)
         case Binding():
@@ -98,11 +100,19 @@ def _check_authority(book: RecordBook, authority: bytes, by: bytes) -> None:
         raise CredentialError("foreign_network", "another authority")
 
 
-def _issuer_key(book: RecordBook, issuer: bytes, roles: Collection[str]) -> bytes:
-    """Who must sign about somebody with these roles: the issuer, of hq its authority."""
+def _issuer_key(
+    book: RecordBook, issuer: bytes, roles: Collection[str], generation: int = 0
+) -> bytes:
+    """Who must sign about somebody with these roles: the issuer, of hq its authority.
+
+    An issuer whose key was stolen must not outlive a raised generation: it cannot give one
+    that no authority gave it.
+    """
     known = book.issuers.get(issuer)
     if known is None:
         raise CredentialError("not_entitled", "parent is no issuer")
+    if generation > known.generation:
+        raise CredentialError("not_entitled", "a generation that the issuer does not have")
     return known.authority if ROLE_HQ in roles else known.key
 
 

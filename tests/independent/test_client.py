@@ -271,7 +271,7 @@ async def test_a_store_of_many_records_is_compared_by_its_buckets(tmp_path: Path
         async with linked(client, town.ports["00"]):
             await until(lambda: level(client, town))
             assert client.bucket_frames > 1
-            assert len(records(client)) == 1 + 2 + 2 * len(clerks)
+            assert len(records(client)) == 1 + 2 * 2 + 2 * len(clerks)
     finally:
         await town.stop("00")
         town.witnesses.cleanup()

@@ -78,7 +78,7 @@ LIFETIME_S = 3_600
 AUTHORITY, ISSUER = Signer(b"A" * 32), Signer(b"I" * 32)
 NETWORK = network_id(AUTHORITY.public)
 ISSUER_RECORD = make_issuer(
-    AUTHORITY, NETWORK, IssuerCredential(AUTHORITY.public, ISSUER.public, 1, 1, "訓練市", True)
+    AUTHORITY, NETWORK, IssuerCredential(AUTHORITY.public, ISSUER.public, 1, 2, "訓練市", True)
 )
 HQ, KITA, CHUO, NISHINARI = (Signer(bytes([number]) * 32) for number in range(1, 5))
 WARDS = {"00": (HQ, "本部", "HQ"), "01": (KITA, "北区", "Kita"),

@@ -62,7 +62,7 @@ HEIR, THIEF = Signer(b"H" * 32), Signer(b"thief" * 6 + b"..")
 SUCCESSOR = make_successor(AUTHORITY, NETWORK, Successor(AUTHORITY.public, HEIR.public))
 HEIRS_ISSUER = make_issuer(
     HEIR, NETWORK,
-    IssuerCredential(HEIR.public, b"i" * 32, 2, 2, "訓練市", True, SUCCESSOR.id),
+    IssuerCredential(HEIR.public, b"i" * 32, 2, 3, "訓練市", True, SUCCESSOR.id),
 )  # fmt: skip
 
 
@@ -169,6 +169,8 @@ BAD: dict[str, tuple[Record, Any]] = {
     "a thief revokes a node": (
         make_revocation(THIEF, NETWORK, Revocation(ISSUER_RECORD.id, KITA.public, [])),
         SignatureError),
+    "an issuer gives a generation that it does not have": (
+        node_record(KITA, 9, 3), CredentialError),
     "a clerk enrols a node": (
         make_node(SATO.signer, NETWORK, node_record(CHUO).content), SignatureError),
 }  # fmt: skip
@@ -185,11 +187,11 @@ def test_who_has_no_right_is_refused(what: str) -> None:
 
 def test_a_successor_keeps_the_network_and_raises_the_generation() -> None:
     here = book()
-    assert here.generation() == 1
+    assert here.generation() == 2
     for record in (SUCCESSOR, HEIRS_ISSUER):
         here.add(record)
 
-    assert here.generation() == 2
+    assert here.generation() == 3
     assert network_of([HEIRS_ISSUER, SUCCESSOR]) == NETWORK
     assert network_of([HEIRS_ISSUER]) is None
 
