@@ -195,16 +195,19 @@ class Announcing:
             yield KeepCursor(link.peer, cursor)
 
     def offer(self, link: LinkState) -> Iterator[Effect]:
-        """New logs of others that came since the last tick, in one frame."""
-        if link.offers:
+        """New logs of others, and a few new records, that came since the last tick."""
+        if link.offers or link.record_offers:
+            records = list(link.record_offers)
+            link.record_offers.clear()
             lines = [
                 self._state.vector.lines[log]
                 for log in link.offers
                 if log in self._state.vector.lines
             ]
             link.offers.clear()
-            for start in range(0, len(lines), LINES_MAX):
-                yield send(link, Lines(0, 0, lines[start : start + LINES_MAX], [], False))
+            for start in range(0, max(len(lines), 1), LINES_MAX):
+                yield send(link, Lines(0, 0, lines[start : start + LINES_MAX], records, False))
+                records = []
 
     def hello_due(self, link: LinkState, now: Now) -> bool:
         """Every 30 s, so that whatever was lost is noticed; sooner until a lossy link answers.

@@ -182,8 +182,8 @@ class RecordBook:
             case Suspension() as suspension:
                 self.suspensions.setdefault(suspension.node, []).append(suspension)
             case Transit(node=key, generation=generation, sealed=sealed):
-                known = self._transit_ids.setdefault((key, generation), record.id)
-                if record.id <= known:  # of two, the lesser id, whichever came first
+                chosen = self._transit_ids.setdefault((key, generation), record.id)
+                if record.id <= chosen:  # of two, the lesser id, whichever came first
                     self._transit_ids[key, generation] = record.id
                     self.transit[key, generation] = sealed
             case Proof(first):

@@ -106,6 +106,7 @@ class LinkState:
         self.standing: dict[LogId, int] = {}
         self.withdrawn: set[LogId] = set()
         self.offers: dict[LogId, None] = {}
+        self.record_offers: dict[bytes, None] = {}
         self.needed: dict[bytes, None] = {}
         self.vain: dict[bytes, None] = {}
         self.background: dict[bytes, None] = {}
@@ -123,6 +124,7 @@ class LinkState:
             or self.owed_records
             or self.owed_buckets
             or self.offers
+            or self.record_offers
             or self.mark != self.settled
             or self.repeat_ms is not None
             or any(self.nonce)

@@ -75,6 +75,8 @@ from meshrelay.errors import (
 
 # What may wait for the writer before we stop granting: about 2 s of a slow SD card.
 UNCOMMITTED_BYTES_MAX = 4 * 1024 * 1024
+# Cards and rulings are told with the next tick; a roster's thousands are found by HELLO.
+RECORDS_OFFERED_MAX = 16
 
 
 class Machine:
@@ -489,6 +491,9 @@ class Machine:
         ]
         if news or fresh:
             yield send(link, Lines(0, 0, news, fresh, False))
+        if link.id != commit.link and len(commit.records) <= RECORDS_OFFERED_MAX:
+            later = [record.id for record in commit.records if record.lane not in (None, URGENT)]
+            link.record_offers.update(dict.fromkeys(later))
         self.serving.answer_late(link, commit.records)
         yield from self.announcing.settle(link)
         yield from self._grant_more(link, now)

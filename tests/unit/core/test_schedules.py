@@ -593,3 +593,18 @@ def test_what_is_written_next_is_sent_under_the_grant_that_both_know() -> None:
     assert chuo.machine.vector.digest() == kita.machine.vector.digest()
     sizes = [len(encode_frame(frame)) for frame in city.frames(Entries, kita)]
     assert sum(sizes[:4]) < 2 * GRANT_BYTES_FIRST and city.frames(Want, chuo)
+
+
+def test_a_card_issued_in_one_ward_is_known_in_the_third_within_a_second() -> None:
+    kita, chuo, nishi = (Station(key, RECORDS) for key in (KITA, CHUO, NISHINARI))
+    city = City(kita, chuo, nishi)
+    city.join(kita, chuo)
+    city.join(chuo, nishi)
+    city.deliver()
+    city.pass_ms(HELLO_MS // 2)
+
+    card = person("2001", KITA).staff
+    kita.feed(Submit([], [card], 1))
+    city.pass_ms(1_000)
+
+    assert card.id in nishi.machine.book
