@@ -15,7 +15,8 @@ from meshrelay.errors import ConfigError, StoreError
 BUSY_MS = 5_000
 # Checkpoint at about 2 MiB of log, so that it stays below 4 MiB under bursts.
 CHECKPOINT_PAGES = 500
-CACHE_KIB = 4_000
+# Of the one writer of log.db, and of each other connection: the kernel keeps the file too.
+CACHE_KIB_WRITER, CACHE_KIB = 4_000, 1_000
 
 
 def connect(path: Path, *, durable: bool, readonly: bool = False) -> apsw.Connection:
@@ -32,7 +33,7 @@ def connect(path: Path, *, durable: bool, readonly: bool = False) -> apsw.Connec
     try:
         connection = apsw.Connection(str(path), flags=flags)
         connection.set_busy_timeout(BUSY_MS)
-        connection.pragma("cache_size", -CACHE_KIB)
+        connection.pragma("cache_size", -(CACHE_KIB_WRITER if durable else CACHE_KIB))
         if not readonly:
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "FULL" if durable else "NORMAL")

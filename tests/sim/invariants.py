@@ -155,7 +155,11 @@ def i6_urgent_first(ward: Ward, effect: ReadEntries) -> None:
     before = next(n for n, group in enumerate(groups) if effect.log.lane in group)
     lanes = [lane for group in groups[:before] for lane in group]
     for log, following in link.standing.items():
-        if log.lane in lanes and following <= ward.machine.vector.height(log):
+        end = ward.machine.book.end_of(log)
+        height = ward.machine.vector.height(log)
+        if end is not None:  # the cut may still be under way
+            height = min(height, end.height)
+        if log.lane in lanes and following <= height:
             raise Broken(
                 f"I6: {ward.name} sends lane {effect.log.lane} while lane {log.lane} waits"
             )
