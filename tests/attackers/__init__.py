@@ -1,0 +1,17 @@
+"""The attacker table, tried: one file for each attacker, one test or more for each cell.
+
+A test bears the words of its cell, so that the table (README, security page) can be held
+beside `pytest tests/attackers --collect-only -q`. What an attacker *can* do is tried as
+honestly as what they cannot: a cell that says "can" fails here when it is not true any more.
+Each attacker has what the table says and no more: `Tap` is somebody on the cable, `Rogue`
+has one node's directory and the log-ins that were open on it, `DishonestBroker` is the broker.
+
+Cells and halves of cells that belong to what is not built yet, and have no test:
+
+    finder of a courier stick       all of it: there are no courier files
+    dishonest node: its quota       how much a flood may be; that it can flood is tried
+    dishonest node: an order        replayed or stretched as a talk; orders are tried on the
+                                    core in tests/forged/powerless.py, with a kind of its own
+    dishonest broker: evictions     nothing is evicted
+    stolen Pi: class 1, class 2     there is only class 0
+"""
