@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from tests.forged import ended, fuzz, powerless, refused
@@ -19,11 +20,14 @@ ROWS: dict[str, tuple[Run, int]] = {
     "powerless": (powerless.run, 1),
     "ended": (ended.run, 1),
     "malformed": (fuzz.run, 10),
+    **{name: (partial(refused.run, only=name), 1) for name in refused.GROUPS},
+    **{name: (partial(powerless.run, only=name), 1) for name in powerless.GROUPS},
 }
 
 _EPILOG = """examples:
   python -m tests.forged --cases 10000 --seed 1
   python -m tests.forged --only malformed --cases 500 --seed 7 --json
+  python -m tests.forged --only revoked --only out_of_role --only replayed_part
 
 exit codes: 0 every row held, 1 one did not, 2 wrong use"""
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from meshrelay.core import accept, entitlement, verdict
+from meshrelay.core.book import RecordBook
 from meshrelay.core.verdict import EFFECTIVE, Judge, Verdict
 from meshrelay.errors import FrameError
 from tests.forged import ended, fuzz, powerless, refused
@@ -40,6 +41,22 @@ def test_nobody_out_of_role_has_any_effect(tmp_path: Path) -> None:
 
     assert row.held, row.faults
     assert row.counts["refused: author_signature"] and row.counts["honest, effective"] == 2
+
+
+@pytest.mark.parametrize("name", refused.GROUPS)
+def test_nothing_of_a_kind_that_is_refused_is_stored(tmp_path: Path, name: str) -> None:
+    row = refused.run(50, 2, tmp_path, name)
+
+    assert row.held, row.faults
+    assert row.cases == 50 and row.counts["stored"] == 0
+
+
+@pytest.mark.parametrize("name", powerless.GROUPS)
+def test_nothing_of_a_kind_without_power_has_any_effect(tmp_path: Path, name: str) -> None:
+    row = powerless.run(50, 2, tmp_path, name)
+
+    assert row.held, row.faults
+    assert row.cases == 50 and row.counts["effective"] == 0
 
 
 def test_nothing_above_an_end_has_any_effect(tmp_path: Path) -> None:
@@ -96,6 +113,16 @@ def test_a_judge_that_forgets_ends_is_found(
     monkeypatch.setattr(Judge, "__call__", lenient)
 
     assert not ended.run(CASES, 1, tmp_path).held
+
+
+def test_a_judge_that_forgets_who_was_revoked_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RecordBook, "staff_end", lambda self, staff, log: None)
+
+    faults = powerless.run(20, 1, tmp_path, "revoked").faults
+
+    assert any("revoked_person" in fault for fault in faults)
 
 
 def test_a_decoder_that_crashes_is_found_and_its_case_made_short(
