@@ -11,11 +11,13 @@ from typing import NamedTuple
 import pytest
 
 from meshrelay.bearers.mqtt_links import FRAME
+from meshrelay.core.entry import LogId
 from meshrelay.core.frames import Haves, encode_frame
 from meshrelay.core.have import NO_NONCE, make_have
 from meshrelay.core.signing import Signer
 from meshrelay.node.office import Seat
 from tests.attackers.broker import DishonestBroker, Publication, dishonest
+from tests.field.test_transit import found
 from tests.town import MAYOR, SATO, Town, build_town, free_port, running, until
 
 WORDS = [f"秘密の言葉{number:02}" for number in range(20)]
@@ -73,6 +75,15 @@ async def two_wards(directory: Path, lan: bool = False) -> AsyncIterator[Wards]:
 async def wards(tmp_path: Path) -> AsyncIterator[Wards]:
     async with two_wards(tmp_path) as made:
         yield made
+
+
+def first_log(wards: Wards) -> tuple[LogId, int]:
+    """The log of 北区 that its talk is in, from its beginning."""
+    node = wards.town.nodes["01"]
+    (log,) = (
+        log for log in node.machine.vector.lines if (log.origin, log.lane) == (node.machine.me, 1)
+    )
+    return log, 0
 
 
 def nothing(_: Publication) -> list[Publication]:
@@ -143,6 +154,18 @@ async def test_a_dishonest_broker_can_see_sizes_and_node_ids(wards: Wards) -> No
 # cannot
 
 
+async def test_a_dishonest_broker_cannot_read(wards: Wards) -> None:
+    await wards.say(*WORDS)
+    await until(lambda: wards.heard() == WORDS)
+    payloads = [one.payload for one in wards.broker.seen if one.to != "state"]
+    marks = [each.encode() for each in (*WORDS, SATO.name, SATO.staff_id)]
+    raw = wards.town.nodes["01"]._reader.above(*first_log(wards))[0]
+
+    assert found(raw, marks), "who looks would find it"
+    assert sum(map(len, payloads)) > 2_000
+    assert not [payload for payload in payloads if found(payload, marks)]
+
+
 async def test_a_dishonest_broker_cannot_forge(wards: Wards) -> None:
     """What it alters, makes up or moves to another topic is no node's word."""
     await wards.say("本物")
@@ -183,12 +206,19 @@ async def test_a_dishonest_broker_cannot_pass_for_hq(wards: Wards) -> None:
         Pretender(bytes.fromhex(hq)), network, vector, incarnation, [], 0,
         wards.town.nodes["01"].now_ms() + 60_000, NO_NONCE, {},
     )  # fmt: skip
-    payload = bytes([FRAME]) + encode_frame(Haves([forged.raw]))
+    frame = encode_frame(Haves([forged.raw]))
     to_all = f"{topic.rsplit('/', 1)[0]}/all"
-    wards.broker.deliver(*old, Publication(topic, payload), Publication(to_all, payload), *old)
-    await asyncio.sleep(1)
+    wards.broker.deliver(
+        *old, *(Publication(each, bytes([FRAME]) + frame) for each in (topic, to_all)), *old
+    )
+    await asyncio.sleep(0.5)
+    # Even if a stolen Pi had told it how to seal:
+    kita = wards.town.nodes["01"]
+    kita._driver.heard(bytes.fromhex(hq), frame, lambda: None)
+    await asyncio.sleep(0.5)
 
     assert wards.places() == ["archive", "node"]
+    assert kita.status().refused["bad_signature"] == 1
 
 
 async def test_a_dishonest_broker_cannot_hinder_lan_sync(tmp_path: Path) -> None:

@@ -9,19 +9,21 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
+import aiomqtt
 import pytest
 from aiohttp import ClientSession
 
 from meshrelay.bearers.discovery import Discovery, service_info
 from meshrelay.bearers.lan import LanBearer
-from meshrelay.cli import x509
+from meshrelay.bearers.mqtt import AckingClient
 from meshrelay.node.node import Node
 from meshrelay.node.office import Seat
 from meshrelay.web.server import create_app, serve
 from tests.attackers.tap import HOST, Tap, tapped
+from tests.benchmarks.cities import Broker
 from tests.certs import CertificateAuthority, Files
 from tests.forged import refused
-from tests.town import SATO, TANAKA, Town, build_town, running, until
+from tests.town import SATO, TANAKA, Town, build_town, free_port, running, until
 
 WORDS = [f"秘密の言葉{number:02}" for number in range(20)]
 DISK_BYTES_MAX = 64 * 1024
@@ -113,7 +115,7 @@ async def test_an_outsider_on_the_lan_can_spoof_mdns_and_it_is_a_hint_only(
     network, kita = cable.kita.machine.book.network, cable.kita
     spoofed = service_info(network.hex()[:8], "ab" * 32, 4711, frozenset({"192.0.2.7"}))
     believed = Discovery(network, kita.machine.me).judge(spoofed.name, spoofed)
-    assert believed in ((("192.0.2.7", 4711),), ())
+    assert believed == (("192.0.2.7", 4711),), "whoever announces is given a knock"
     knocks: list[bool] = []
     context = forgery(tmp_path / "forgery").contexts().server
     context.verify_mode = ssl.CERT_NONE
@@ -181,6 +183,29 @@ async def test_an_outsider_on_the_lan_cannot_join(cable: Cable, tmp_path: Path) 
         assert b"\x00\x00\x00" not in answered, "no block of ours goes to a stranger"
 
     assert [link.peer for link in cable.kita.status().links] == [link.peer for link in links]
+
+
+async def test_an_outsider_on_the_lan_cannot_join_by_the_broker(
+    cable: Cable, tmp_path: Path
+) -> None:
+    """The Mosquitto that ships shows nobody in whom the network's CA did not certify."""
+    broker = Broker(tmp_path / "broker", cable.town.network(), free_port(), HOST)
+    await broker.start()
+    try:
+        foreign = forgery(tmp_path / "forgery").contexts().client
+        nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        for context in (foreign, nobody):
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            with pytest.raises(aiomqtt.MqttError):
+                async with AckingClient(HOST, broker.port, tls_context=context).connection():
+                    pass
+        own = cable.town.directory / "02" / "keys"
+        files = Files(own / "tls.key", own / "tls.crt", own / "ca.crt")
+        context = files.contexts().client
+        async with AckingClient(HOST, broker.port, tls_context=context).connection():
+            pass  # a node of the network gets in
+    finally:
+        await broker.stop()
 
 
 async def test_an_outsider_on_the_lan_cannot_forge_a_nodes_entry_on_its_way(cable: Cable) -> None:

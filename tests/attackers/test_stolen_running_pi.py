@@ -51,22 +51,30 @@ async def test_a_stolen_running_pi_can_be_read_what_all_staff_read(rogue: Rogue)
 async def test_a_stolen_running_pi_cannot_do_anything_once_the_revocation_arrives(
     rogue: Rogue,
 ) -> None:
+    await rogue.town.say("01", rogue.sato, "避難所は開いています")
     rogue.write(rogue.talk("盗まれる前"))
-    await until(lambda: rogue.words() == {"盗まれる前": None})
+    await until(lambda: len(rogue.words()) == 2)
+    record = revocation(rogue)
     log, seq = place(rogue.room()[0], rogue.town, "01")
-    await rogue.hears_of(revocation(rogue))
-    if rogue.link is not None:
-        rogue.write(
-            rogue.talk("盗まれた後"),
-            rogue.unsigned("盗まれた後の記録", TANAKA.staff_id),
-            rogue.read_by(TANAKA.staff_id, rogue.seat.session.id, log, seq),
-        )
-    await until(lambda: rogue.kita.machine.book.revoked)
-    await rogue.town.say("01", rogue.sato, "以上")
-    await until(lambda: "以上" in rogue.words())
+    rogue.write(
+        rogue.talk("盗まれた後"),
+        rogue.unsigned("盗まれた後の記録", TANAKA.staff_id),
+        rogue.read_by(TANAKA.staff_id, rogue.seat.session.id, log, seq),
+    )
+    await until(lambda: len(rogue.words()) == 4 and rogue.room()[0].read_n == 1)
+    await rogue.hears_of(record)
 
-    assert rogue.words() == {"盗まれる前": None, "以上": None}, "what was said before stays"
-    assert [message.read_n for message in rogue.room()] == [0, 0]
+    left = {
+        "避難所は開いています": None,
+        "盗まれる前": None,
+        "盗まれた後": "revoked",
+        "盗まれた後の記録": "ended",
+    }
+    await until(lambda: rogue.words() == left)
+    await until(lambda: rogue.room()[0].read_n == 0)
+    await until(lambda: rogue.link is None, 1)
+    await until(lambda: rogue.kita.status().refused.get("revoked", 0) >= 2)
+    assert rogue.link is None and not rogue.kita.status().links, "it knocks, and stays outside"
 
 
 async def test_a_stolen_running_pi_cannot_give_away_a_card_or_a_pin(rogue: Rogue) -> None:
