@@ -6,12 +6,14 @@ honestly as what they cannot: a cell that says "can" fails here when it is not t
 Each attacker has what the table says and no more: `Tap` is somebody on the cable, `Rogue`
 has one node's directory and the log-ins that were open on it, `DishonestBroker` is the broker.
 
-Cells and halves of cells that belong to what is not built yet, and have no test:
+Cells and halves of cells that have no test, because what they speak of is not built:
 
     finder of a courier stick       all of it: there are no courier files
     dishonest node: its quota       how much a flood may be; that it can flood is tried
-    dishonest node: an order        replayed or stretched as a talk; orders are tried on the
-                                    core in tests/forged/powerless.py, with a kind of its own
     dishonest broker: evictions     nothing is evicted
     stolen Pi: class 1, class 2     there is only class 0
+
+Tried so far as it holds: the issuer's laptop cannot sign under a binding or in a session of
+existing staff, and a second binding of its own marks both claims 要確認. A ruling of its own
+that settles that conflict is not refused.
 """

@@ -97,16 +97,22 @@ class Rogue(Stranger):
         self.say([entry.raw for entry in entries])
         return entries
 
-    def talk(self, text: str, session: Record | None = None, signer: Signer | None = None) -> Draft:
+    def talk(
+        self,
+        text: str,
+        session: Record | None = None,
+        signer: Signer | None = None,
+        lifetime_s: int = LIFETIME_S,
+    ) -> Draft:
         """A talk as whoever opened `session`, signed by `signer`: by default 田中, rightly."""
         part = AuthorPart(
             secrets.token_bytes(16), (session or self.seat.session).id, self.kita.now_ms(), 4,
             self.kita.machine.book.roster_serial(), "all", "", talk.encode_body(text),
         )  # fmt: skip
         author = sign_author_part(
-            signer or self.seat.signer, self.keys.network, self.key, 1, LIFETIME_S, "talk", part
+            signer or self.seat.signer, self.keys.network, self.key, 1, lifetime_s, "talk", part
         )
-        return Draft(1, "talk", LIFETIME_S, author, b"")
+        return Draft(1, "talk", lifetime_s, author, b"")
 
     def unsigned(self, text: str, taken_by: str) -> Draft:
         """A 署名なし note that `taken_by` is said to have taken down."""

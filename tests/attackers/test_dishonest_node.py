@@ -20,7 +20,7 @@ from meshrelay.core.records import (
 from meshrelay.core.signing import Signer
 from meshrelay.node import reading
 from meshrelay.node.identity import open_session
-from tests.attackers.rogue import Rogue, place
+from tests.attackers.rogue import LIFETIME_S, Rogue, place
 from tests.town import MAYOR, SATO, TANAKA, Clerk, Town, build_town, running, until
 
 FLOOD = 1_000
@@ -216,6 +216,16 @@ async def test_a_dishonest_node_cannot_make_an_old_word_of_its_own_user_new(rogu
 
     (again,) = (message for message in rogue.room() if message.body["text"] == "橋は通れます")
     assert (again.message_id, again.created_ms) == (first.message_id, first.created_ms)
+
+
+async def test_a_dishonest_node_cannot_stretch_what_its_own_user_said(rogue: Rogue) -> None:
+    short = rogue.talk("今だけ通れます", lifetime_s=60)
+    rogue.write(short._replace(lifetime_s=LIFETIME_S), rogue.talk("以上"))
+    await until(lambda: "以上" in rogue.words())
+    assert rogue.words() == {"以上": None}
+    rogue.write(short)
+
+    await until(lambda: rogue.words() == {"以上": None, "今だけ通れます": None})
 
 
 async def test_a_dishonest_node_cannot_rewrite_its_past_unnoticed(rogue: Rogue) -> None:

@@ -128,6 +128,21 @@ async def test_the_issuers_laptop_can_issue_ordinary_credentials_visible_to_all(
         assert "怪しい機器" in {word.node.name for word in each.status().words}
 
 
+async def test_the_issuers_laptop_can_issue_a_second_card_in_a_name_and_all_can_see_that_it_did(
+    laptop: Laptop,
+) -> None:
+    """As it does for a lost card: then it has that person's card, in a record of its own."""
+    code = new_card_code()
+    card = laptop.staff("staff", of=SATO.staff_id, code=code)
+    await laptop.publish(card)
+    await everywhere(laptop, card)
+
+    await laptop.kita.log_in(SATO.staff_id, code, "864209", "864209")
+    for node in laptop.town.nodes.values():
+        named = [each for each in node.machine.book.staff.values() if each.staff_id == "K001"]
+        assert sorted(each.serial for each in named) == [2, 4], "both, on every node"
+
+
 async def test_the_issuers_laptop_can_revoke_anyone(laptop: Laptop) -> None:
     sato = await laptop.town.log_in("01", SATO)
     await laptop.town.say("01", sato, "佐藤です")
