@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from meshrelay.cli import files, sealing
-from meshrelay.cli.recordfile import book_of, network_of, pack_records, unpack_records
+from meshrelay.cli.recordfile import book_of, pack_records, unpack_records
 from meshrelay.core.records import (
     NAME_CHARS_MAX,
     IssuerCredential,
@@ -25,6 +25,7 @@ from meshrelay.core.records import (
     Successor,
     make_issuer,
     make_successor,
+    network_of,
 )
 from meshrelay.core.signing import KEY_BYTES, Signer, network_id
 from meshrelay.errors import ConfigError

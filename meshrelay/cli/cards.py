@@ -8,6 +8,7 @@ from typing import Protocol
 
 from meshrelay.cli.authority import Authority
 from meshrelay.core.records import (
+    ROLES_BOUND,
     Record,
     StaffCredential,
     StaffRevocation,
@@ -71,12 +72,14 @@ def credential(network: Authority, serial: int, card: bytes, member: Member) -> 
 
 
 def bind_card(network: Authority, staff: Record, card_code: str, pin: str) -> Record:
-    """The binding of a card that is bound when it is issued.
+    """The binding of a card with special rights, in person; of another, its first use.
 
     Raises:
         ConfigError: role hq, and the authority is not mounted.
     """
     assert isinstance(staff.content, StaffCredential)
+    if ROLES_BOUND.isdisjoint(staff.content.roles):
+        return make_person_binding(network.network, staff, card_code, pin)
     issuer, signer = network.speaker_for(staff.content.roles)
     return make_person_binding(network.network, staff, card_code, pin, (issuer.id, signer))
 

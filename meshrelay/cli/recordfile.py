@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from meshrelay.cli import files
 from meshrelay.core.book import RecordBook
 from meshrelay.core.codec import decode, encode
-from meshrelay.core.records import IssuerCredential, Record, Successor, read_record
-from meshrelay.core.signing import network_id
+from meshrelay.core.records import Record, network_of, read_record
 from meshrelay.errors import ConfigError, RemoteProtocolError
 
 
@@ -53,15 +52,6 @@ def book_of(records: list[Record], where: str) -> RecordBook:
     if missing:
         raise ConfigError(f"{where}: records that others depend on are missing ({missing})")
     return book
-
-
-def network_of(records: Iterable[Record]) -> bytes | None:
-    """The network whose first authority signed one of these; not verified."""
-    for record in records:
-        content = record.content
-        if isinstance(content, IssuerCredential | Successor) and not content.by:
-            return network_id(content.authority)
-    return None
 
 
 def with_parents(book: RecordBook, wanted: Iterable[Record]) -> list[Record]:

@@ -9,8 +9,8 @@ from meshrelay.cli import answer
 
 _ABOUT = """Give an enrolled node records that were issued after its enrolment.
 
-Credentials, cards, revocations: whatever `staff` and `issuer` commands wrote. The node takes
-them in when it starts, so restart one that runs. One node is enough: it passes them on."""
+Credentials, cards, revocations: whatever `staff` and `issuer` commands wrote. A node that runs
+takes them in within seconds. One node is enough: it passes them on."""
 _EXAMPLE = "  meshrelay records import /var/lib/meshrelay/node staff.cbor"
 
 
@@ -34,7 +34,7 @@ def run_import(args: argparse.Namespace) -> int:
         {"added": added, "known": known, "running": runs},
         [
             f"{answer.count(added, 'record')} added, {known} already there",
-            "the node runs and does not know them yet: sudo systemctl restart meshrelay"
+            "the node runs and takes them in within seconds"
             if runs
             else "the node takes them in when it starts",
         ],

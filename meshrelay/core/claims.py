@@ -68,7 +68,7 @@ def _who(book: RecordBook, by: bytes) -> str:
 def next_ruling(book: RecordBook, staff: bytes) -> int:
     """The number of a ruling that is to be in force."""
     rulings = book.rulings.get(staff, ())
-    return max((_ruling_number(book, each) for each in rulings), default=0) + 1
+    return max((_ruling(book, each).number for each in rulings), default=0) + 1
 
 
 def live_bindings(book: RecordBook, staff: bytes) -> list[bytes]:
@@ -77,27 +77,47 @@ def live_bindings(book: RecordBook, staff: bytes) -> list[bytes]:
     More than one: a conflict, until a registrar settles it.
     """
     rulings = _rulings_in_force(book, staff)
-    known = [each for each in book.bindings.get(staff, ()) if _agrees(book, each, rulings)]
-    replaced = {_binding(book, each).by for each in known}
-    return sorted(each for each in known if each not in replaced)
+    return _heads(book, [b for b in book.bindings.get(staff, ()) if _agrees(book, b, rulings)])
+
+
+def _heads(book: RecordBook, bindings: list[bytes]) -> list[bytes]:
+    """Those that no other was made from."""
+    replaced = {_binding(book, each).by for each in bindings}
+    return sorted(each for each in bindings if each not in replaced)
 
 
 def _rulings_in_force(book: RecordBook, staff: bytes) -> list[bytes]:
-    rulings = book.rulings.get(staff, ())
-    newest = max((_ruling_number(book, each) for each in rulings), default=0)
-    return [each for each in rulings if _ruling_number(book, each) == newest]
+    return _newest(book, book.rulings.get(staff, []))
 
 
-def _ruling_number(book: RecordBook, record: bytes) -> int:
+def _newest(book: RecordBook, rulings: list[bytes]) -> list[bytes]:
+    newest = max((_ruling(book, each).number for each in rulings), default=0)
+    return [each for each in rulings if _ruling(book, each).number == newest]
+
+
+def _ruling(book: RecordBook, record: bytes) -> Ruling:
     content = book.by_id[record].content
     assert isinstance(content, Ruling)
-    return content.number
+    return content
 
 
 def _binding(book: RecordBook, record: bytes) -> Binding:
     content = book.by_id[record].content
     assert isinstance(content, Binding)
     return content
+
+
+def _reset_before(book: RecordBook, binding: bytes) -> bytes:
+    """The ruling by which a binding, or the first of those it was made from, was made; b"" is
+    the card's first use, or its issue."""
+    while True:
+        by = _binding(book, binding).by
+        if not by:
+            return by
+        content = book.by_id[by].content
+        if not isinstance(content, Binding):
+            return by if isinstance(content, Ruling) else b""
+        binding = by
 
 
 def reset_of(book: RecordBook, staff: bytes) -> bytes | None:
@@ -122,20 +142,36 @@ def _agrees(book: RecordBook, binding: bytes, rulings: list[bytes]) -> bool:
 
 def has_conflict(book: RecordBook, staff: bytes) -> bool:
     """Whether two bindings claim one card: log-in goes on, words are marked (trust.md)."""
-    return len({_binding(book, each).author for each in live_bindings(book, staff)}) > 1
+    return _is_split(book, live_bindings(book, staff))
+
+
+def _is_split(book: RecordBook, heads: list[bytes]) -> bool:
+    """Whether they are of different people, as far as PINs can tell."""
+    return len({_binding(book, each).author for each in heads}) > 1
 
 
 def is_doubtful(book: RecordBook, session: bytes) -> bool:
-    """Whether a session's words are not surely its person's: its card is claimed twice, or
-    a registrar settled that the other claim is the person's."""
+    """Whether a session's words are not surely its person's: its card was claimed twice at
+    that time, and no registrar settled that this claim is the person's.
+
+    A PIN that was forgotten since settles nothing: what was doubtful before it stays so.
+    """
     content = book.session(session)
     if content is None:
         return False
-    rulings = _rulings_in_force(book, content.staff)
-    chosen = [each for each in rulings if _chooses(book, each)]
-    return has_conflict(book, content.staff) or not _agrees(book, content.binding, chosen)
+    began = _reset_before(book, content.binding)
+    together = [
+        each for each in book.bindings.get(content.staff, ()) if _reset_before(book, each) == began
+    ]
+    choices = [
+        each
+        for each in book.rulings.get(content.staff, ())
+        if _ruling(book, each).binding in together
+    ]
+    if choices:
+        return not _agrees(book, content.binding, _newest(book, choices))
+    return _is_split(book, _heads(book, together))
 
 
 def _chooses(book: RecordBook, ruling: bytes) -> bool:
-    content = book.by_id[ruling].content
-    return isinstance(content, Ruling) and content.binding != NO_BINDING
+    return _ruling(book, ruling).binding != NO_BINDING

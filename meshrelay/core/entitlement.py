@@ -83,6 +83,8 @@ def verify(record: Record, book: RecordBook) -> None:
             person = _person(book, staff)
             if ROLE_HQ in person.roles:
                 raise CredentialError("not_entitled", "a ruling on an hq card")
+            if by in book.issuers:
+                raise CredentialError("not_entitled", "rulings on cards are a registrar's")
             verify1(cose, _key_in_charge(book, by, person.ward), aad)
         case TemporaryCredential(by=by, ward=ward):
             if by in book.issuers:
@@ -128,7 +130,7 @@ def _binds(book: RecordBook, binding: Binding) -> bytes:
     person = _person(book, binding.staff)
     by = book.by_id[binding.by].content if binding.by else None
     match by:
-        case IssuerCredential() if not binding.number:
+        case IssuerCredential() if not binding.number and ROLES_BOUND.intersection(person.roles):
             return _issuer_key(book, binding.by, person.roles)
         case Binding() if (by.staff, by.number + 1) == (binding.staff, binding.number):
             return by.author

@@ -212,7 +212,7 @@ class Suspension(NamedTuple):
 
 
 class Ruling(NamedTuple):
-    """A registrar's or an issuer's word: of a person's bindings this one counts, and those
+    """A registrar's word: of a person's bindings this one counts, and those
     made from it. NO_BINDING: none of them; the card may be bound anew, by this ruling.
 
     `number` counts the rulings on one person; the highest is in force.

@@ -33,6 +33,7 @@ from meshrelay.node.config import Config, address
 from meshrelay.node.displayed import Displayed
 from meshrelay.node.doorman import NodeDoorman
 from meshrelay.node.driver import Driver
+from meshrelay.node.enrolling import Enrolling
 from meshrelay.node.folding import RULES, Folder
 from meshrelay.node.health import VERSION, Health, troubles
 from meshrelay.node.identity import Keys, fits_lock, random_bytes
@@ -206,6 +207,7 @@ class Node:
             for work in (
                 self._driver.tick(),
                 self._driver.sweeping.run(),
+                Enrolling(self._directory, self._driver).run(),
                 self._displayed.run(),
                 self._watch_health(),
                 *(bearer.run() for bearer in self._bearers),

@@ -25,6 +25,7 @@ from meshrelay.node.office import (
 )
 from meshrelay.node.rooms import Rooms
 from meshrelay.node.seats import to_person
+from meshrelay.store.log import ENDED
 from meshrelay.store.views import Found, ViewReader
 
 CHANGES_MAX = 200
@@ -127,7 +128,7 @@ class Reading:
             members_n=len(members) - (row["author"] in members) if complete else None,
             mine=row["author"] == person.staff_id,
             read_by_me=person.staff_id in readers or self._is_ended_read(row, person),
-            trouble=talk.trouble(row) or self._standing(shown),
+            trouble=self._trouble(row, shown),
             sort=found.sort,
             changed=found.changed,
             expiry=_expiry(shown, now),
@@ -145,6 +146,13 @@ class Reading:
     def _name(self, staff_id: str) -> str:
         staff = self._machine.book.staff_by_number.get(staff_id)
         return self._machine.book.staff[staff].name if staff else staff_id
+
+    def _trouble(self, row: Row, shown: Row) -> str | None:
+        """A note has no verdict of an author: above an end it says by itself why."""
+        trouble = talk.trouble(row)
+        if trouble == ENDED:
+            return self._machine.book.why_ended(_place(shown["place"])[0])
+        return trouble or self._standing(shown)
 
     def _standing(self, shown: Row) -> str | None:
         """Why the author's words are marked: their card is claimed twice."""

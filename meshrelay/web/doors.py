@@ -65,7 +65,7 @@ class Doors:
 
     def count_post(self, request: web.Request, session: Session) -> None:
         """Raises RefusedError `too_many`: more than a person writes."""
-        self._take(self._posts, session.key, request)
+        self._take(self._posts, session.seat.person.staff_id, request)
 
     def _take(self, buckets: Buckets, key: bytes | str, request: web.Request) -> None:
         if self._spare_console and is_wired(request):

@@ -12,8 +12,4 @@ Cells and halves of cells that have no test, because what they speak of is not b
     dishonest node: its quota       how much a flood may be; that it can flood is tried
     dishonest broker: evictions     nothing is evicted
     stolen Pi: class 1, class 2     there is only class 0
-
-Tried so far as it holds: the issuer's laptop cannot sign under a binding or in a session of
-existing staff, and a second binding of its own marks both claims 要確認. A ruling of its own
-that settles that conflict is not refused.
 """

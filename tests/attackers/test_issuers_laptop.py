@@ -33,7 +33,6 @@ from meshrelay.core.signing import KEY_BYTES, Signer
 from meshrelay.errors import CredentialError, RemoteProtocolError, SignatureError
 from meshrelay.node.identity import card_signer
 from meshrelay.node.node import Node
-from meshrelay.node.office import Seat
 from tests.town import MAYOR, SATO, TANAKA, Clerk, Town, build_town, running, until
 
 THIEF = Signer(b"the thief's own key".ljust(KEY_BYTES, b"."))
@@ -190,18 +189,15 @@ async def test_the_issuers_laptop_cannot_sign_as_existing_staff(laptop: Laptop) 
     assert laptop.refused(make_session(THIEF, network, stolen)) is SignatureError
 
 
-async def test_the_issuers_laptop_cannot_bind_a_persons_card_anew_unmarked(
-    laptop: Laptop,
-) -> None:
-    sato = await laptop.town.log_in("01", SATO)
-    await laptop.town.say("01", sato, "佐藤です")
+async def test_the_issuers_laptop_cannot_bind_a_persons_card_anew(laptop: Laptop) -> None:
     staff = laptop.kita.machine.book.staff_by_number[SATO.staff_id]
-    second = laptop.binding(staff)
-    await laptop.publish(second, laptop.session(second, staff))
 
-    await until(lambda: troubles(laptop, sato) == {"佐藤です": "binding_conflict"})
+    assert laptop.refused(laptop.binding(staff)) is CredentialError
 
 
-def troubles(laptop: Laptop, seat: Seat) -> dict[str, str | None]:
-    """Text -> why it is 要確認, in 北区."""
-    return {m.body["text"]: m.trouble for m in laptop.town.room("01", seat)}
+async def test_the_issuers_laptop_cannot_rule_on_a_persons_card(laptop: Laptop) -> None:
+    staff = laptop.kita.machine.book.staff_by_number[SATO.staff_id]
+    anew = Ruling(laptop.record, staff, NO_BINDING, 1)
+    network = laptop.network.network
+
+    assert laptop.refused(make_ruling(laptop.issuer, network, anew)) is CredentialError

@@ -68,7 +68,7 @@ async def test_a_stolen_running_pi_cannot_do_anything_once_the_revocation_arrive
         "避難所は開いています": None,
         "盗まれる前": None,
         "盗まれた後": "revoked",
-        "盗まれた後の記録": "ended",
+        "盗まれた後の記録": "revoked",
     }
     await until(lambda: rogue.words() == left)
     await until(lambda: rogue.room()[0].read_n == 0)

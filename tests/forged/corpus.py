@@ -25,13 +25,33 @@ from meshrelay.core.frames import (
 from meshrelay.core.have import make_have
 from meshrelay.core.records import (
     BINDING,
+    NO_BINDING,
     ORPHAN,
     PROOF,
+    RULING,
+    SEALED_BYTES,
+    SESSION,
+    SUCCESSOR,
+    TEMPORARY,
     Record,
     Revocation,
+    Ruling,
+    StaffRevocation,
+    Successor,
+    Suspension,
+    TemporaryCredential,
+    Transit,
     make_proof,
     make_revocation,
+    make_ruling,
+    make_staff_revocation,
+    make_successor,
+    make_suspension,
+    make_temporary,
+    make_transit,
+    record_aad,
 )
+from meshrelay.core.records import ISSUER as ISSUED
 from meshrelay.core.signing import ID_BYTES, Signer, payload_of
 from meshrelay.core.vector import BUCKET_DIGEST_BYTES, BUCKETS, Line, Vector
 from meshrelay.desk import receipts
@@ -53,6 +73,7 @@ from tests.unit.core.city import (
 )
 
 SATO = city.person("1001", KITA)
+REGISTRAR = city.person("2001", KITA, 2, ("registrar",))
 INCARNATION = b"day one."
 # Frames whose last element is deflated.
 DEFLATED = {4, 5}
@@ -144,7 +165,17 @@ class Corpus:
         line = Line(LogId(NISHINARI.public, INCARNATION, 1), 3, b"h" * ID_BYTES)
         revocation = Revocation(ISSUER_RECORD.id, NISHINARI.public, [line, line])
         revoked = make_revocation(ISSUER, NETWORK, revocation)
-        return [RECORDS[0], RECORDS[1], *SATO.records, revoked]
+        issuer, session = ISSUER_RECORD.id, REGISTRAR.session.id
+        return [
+            RECORDS[0], RECORDS[1], *SATO.records, revoked,
+            make_successor(city.AUTHORITY, NETWORK, Successor(city.AUTHORITY.public, b"k" * 32)),
+            make_staff_revocation(ISSUER, NETWORK, StaffRevocation(issuer, SATO.staff.id, [line])),
+            make_suspension(ISSUER, NETWORK, Suspension(issuer, KITA.public, 1, False)),
+            make_ruling(REGISTRAR.signer, NETWORK, Ruling(session, SATO.staff.id, NO_BINDING, 1)),
+            make_temporary(REGISTRAR.signer, NETWORK, TemporaryCredential(
+                session, b"c" * 32, "T01-1", "応援", "おうえん", "01", "", 1)),
+            make_transit(ISSUER, NETWORK, Transit(issuer, KITA.public, 1, b"s" * SEALED_BYTES)),
+        ]  # fmt: skip
 
     def _frame(self, kind: int) -> Callable[[random.Random], bytes]:
         def make(rng: random.Random) -> bytes:
@@ -197,16 +228,12 @@ class Corpus:
 
     def _record(self, record: Record) -> Callable[[random.Random], bytes]:
         """A record of this type, damaged, signed by whoever may sign it."""
-        signers: dict[int, tuple[str, tuple[Signer, ...]]] = {
-            1: ("issuer", (city.AUTHORITY,)),
-            2: ("node", (ISSUER,)),
-            3: ("staff", (ISSUER,)),
-            4: ("binding", (SATO.author, SATO.card)),
-            5: ("session", (SATO.author,)),
-            6: ("revocation", (ISSUER,)),
-        }
-        name, keys = signers[record.type]
-        aad = b"meshrelay/record/" + name.encode() + b"/1" + NETWORK
+        signers: dict[int, tuple[Signer, ...]] = {
+            ISSUED: (city.AUTHORITY,), SUCCESSOR: (city.AUTHORITY,),
+            BINDING: (SATO.author, SATO.card), SESSION: (SATO.author,),
+            RULING: (REGISTRAR.signer,), TEMPORARY: (REGISTRAR.signer,),
+        }  # fmt: skip
+        keys, aad = signers.get(record.type, (ISSUER,)), record_aad(record.type, NETWORK)
         payload = payload_of(decode(record.raw, FRAME_BYTES_MAX)[1])
         if record.type == BINDING:
             payload = payload_of(payload)

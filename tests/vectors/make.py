@@ -273,7 +273,7 @@ def _later_words() -> list[tuple[Record, list[Signer]]]:
         (make_staff_revocation(ISSUER, NETWORK, StaffRevocation(issuer, STAFF.id, [line])),
          [ISSUER]),
         (make_suspension(ISSUER, NETWORK, Suspension(issuer, KITA.public, 1, False)), [ISSUER]),
-        (make_ruling(ISSUER, NETWORK, Ruling(issuer, STAFF.id, NO_BINDING, 1)), [ISSUER]),
+        (make_ruling(key, NETWORK, Ruling(session.id, STAFF.id, NO_BINDING, 1)), [key]),
         (make_temporary(key, NETWORK, TemporaryCredential(
             session.id, b"\x32" * 32, "T01-0001", "応援 一郎", "おうえん いちろう", "01", "", 1)),
          [key]),

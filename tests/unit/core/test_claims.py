@@ -135,6 +135,21 @@ def test_what_was_said_before_a_forgotten_pin_stays_undoubted() -> None:
     assert not is_doubtful(book_of(*ALL, ruling(NO_BINDING)), SATO.session.id)
 
 
+def test_a_forgotten_pin_settles_no_older_conflict() -> None:
+    words = make_session(
+        THIEFS, NETWORK, Session(STOLEN.id, SATO.staff.id, KITA.public, THIEFS.public, 1)
+    )
+    reset = ruling(NO_BINDING)
+    fresh = binding(PIN_2, SATO.card, 0, reset.id)
+    later = make_session(
+        PIN_2, NETWORK, Session(fresh.id, SATO.staff.id, KITA.public, PIN_2.public, 2)
+    )
+    book = book_of(*ALL, STOLEN, words, reset, fresh, later)
+
+    assert is_doubtful(book, words.id) and is_doubtful(book, SATO.session.id)
+    assert not is_doubtful(book, later.id) and not has_conflict(book, SATO.staff.id)
+
+
 def test_the_highest_number_of_a_ruling_is_in_force() -> None:
     reset, chosen = ruling(NO_BINDING), ruling(SATO.binding.id, 2)
 

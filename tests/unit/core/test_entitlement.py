@@ -144,6 +144,10 @@ BAD: dict[str, tuple[Record, Any]] = {
         make_issuer(THIEF, NETWORK, IssuerCredential(
             THIEF.public, THIEF.public, 2, 2, "偽市", True, ISSUER_RECORD.id)), CredentialError),
     "a clerk rules": (ruling(SATO, REGISTRAR), CredentialError),
+    "an issuer rules": (
+        make_ruling(ISSUER, NETWORK, Ruling(ISSUER_RECORD.id, SATO.staff.id, NO_BINDING, 1)),
+        CredentialError),
+    "an issuer binds a clerk's card": (bound(SATO, ISSUER, 0, ISSUER_RECORD.id), CredentialError),
     "a ruling on a chief": (ruling(REGISTRAR, MAYOR), CredentialError),
     "a ruling with another key": (ruling(REGISTRAR, SATO, THIEF), SignatureError),
     "a temporary card of another ward": (temporary(REGISTRAR, "02"), CredentialError),

@@ -9,6 +9,8 @@ import pytest
 from nacl.public import Box as PageBox
 from nacl.public import PrivateKey, PublicKey
 
+from meshrelay.cli.nodedir import import_records
+from meshrelay.cli.recordfile import pack_records
 from meshrelay.core import claims
 from meshrelay.core.records import StaffRevocation, make_staff_revocation
 from meshrelay.errors import RefusedError
@@ -258,3 +260,22 @@ async def test_an_order_of_who_may_reaches_every_ward_with_its_kind(town: Town) 
     (order,) = town.room("02", other)
     assert (order.kind, order.trouble) == ("evacuation", None)
     assert {log.lane for log in kita.machine.vector.lines if log.origin == kita.machine.me} == {0}
+
+
+async def test_records_brought_to_a_running_node_are_taken_in_and_a_damaged_file_is_not(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    kita = town.nodes["01"]
+    clerk = await town.log_in("01", CLERK)
+    network = town.network()
+    content = StaffRevocation(network.issuer_record.id, seat_staff(clerk), [])
+    revocation = make_staff_revocation(network.issuer, network.network, content)
+    file = town.directory / "new.cbor"
+    file.write_bytes(pack_records([*network.book, revocation]))
+    import_records(town.directory / "01", file)
+
+    await until(lambda: revocation.id in kita.machine.book)
+    with refused_as("card_revoked"):
+        await town.say("01", clerk, "まだ")
+    (town.directory / "01" / "enrolment.cbor").write_bytes(b"noise")
+    await until(lambda: "is not taken in" in caplog.text)
