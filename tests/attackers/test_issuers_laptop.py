@@ -33,6 +33,7 @@ from meshrelay.core.signing import KEY_BYTES, Signer
 from meshrelay.errors import CredentialError, RemoteProtocolError, SignatureError
 from meshrelay.node.identity import card_signer
 from meshrelay.node.node import Node
+from meshrelay.node.office import Seat
 from tests.town import MAYOR, SATO, TANAKA, Clerk, Town, build_town, running, until
 
 THIEF = Signer(b"the thief's own key".ljust(KEY_BYTES, b"."))
@@ -201,3 +202,8 @@ async def test_the_issuers_laptop_cannot_rule_on_a_persons_card(laptop: Laptop) 
     network = laptop.network.network
 
     assert laptop.refused(make_ruling(laptop.issuer, network, anew)) is CredentialError
+
+
+def troubles(laptop: Laptop, seat: Seat) -> dict[str, str | None]:
+    """Text -> why it is 要確認, in 北区."""
+    return {m.body["text"]: m.trouble for m in laptop.town.room("01", seat)}
