@@ -17,7 +17,7 @@ from meshrelay.core.have import NO_NONCE
 from meshrelay.core.link import LEASE_MS, LEASES_FRUITLESS_MAX, SILENT_MS, Lease, LinkState
 from meshrelay.core.state import State, send
 
-REWANT_GAP_MS = 1_000
+REWANT_GAP_MS = 400
 
 
 class Following:
