@@ -95,7 +95,7 @@ def _vector(network: Authority, args: argparse.Namespace, plan: Plan) -> HeldVec
     if not (plan.changed or plan.left):
         return HeldVector(b"", [], {})
     what = f"ending {len(plan.changed)} changed and {len(plan.left)} left credentials"
-    return vector_for(network, args, what)
+    return vector_for(network, args, f"{what} (if others are just not in this file: --keep-others)")
 
 
 def _agree(args: argparse.Namespace, plan: Plan, lines: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -157,12 +158,12 @@ def card_text(code: bytes) -> str:
 
 
 def card_code(text: str) -> bytes:
-    """The 10 bytes behind a typed card code; spaces, hyphens and case do not matter.
+    """The 10 bytes behind a typed card code; spaces, hyphens, case and width do not matter.
 
     Raises:
         ValueError: length, a symbol, or the check symbol is wrong: a typing error.
     """
-    symbols = text.upper().replace("-", "").replace(" ", "")
+    symbols = unicodedata.normalize("NFKC", text).upper().replace("-", "").replace(" ", "")
     symbols = symbols.translate(str.maketrans("OIL", "011"))
     if len(symbols) != 17 or any(symbol not in _ALPHABET for symbol in symbols[:16]):
         raise ValueError("a card code has 16 symbols and a check symbol")

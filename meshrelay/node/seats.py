@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import unicodedata
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -73,6 +74,11 @@ class _Tries:
         self.free_at_s = 0.0
 
 
+def _typed(text: str) -> str:
+    """A Japanese keyboard types full-width digits and letters."""
+    return unicodedata.normalize("NFKC", text).strip()
+
+
 def to_person(staff: StaffCredential) -> Person:
     """The roster's word on somebody, for pages."""
     return Person(
@@ -111,7 +117,7 @@ class Turnstile:
 
     def card_of(self, staff_id: str, code: str) -> bytes:
         """The staff record of a card. Raises RefusedError `unknown_card`, `card_revoked`."""
-        staff_id = staff_id.strip()
+        staff_id = _typed(staff_id)
         staff = self._book.staff_by_number.get(staff_id)
         if staff is None or not self._card_fits(staff, staff_id, code):
             raise _unknown_card()
@@ -124,7 +130,7 @@ class Turnstile:
 
         Raises RefusedError `wait` or `wrong_pin`.
         """
-        tries = self._tries_of(staff_id.strip())
+        tries = self._tries_of(_typed(staff_id))
         async with self._one_at_a_time:
             left_s = tries.free_at_s - time.monotonic()
             if left_s > 0:

@@ -279,3 +279,13 @@ async def test_records_brought_to_a_running_node_are_taken_in_and_a_damaged_file
         await town.say("01", clerk, "まだ")
     (town.directory / "01" / "enrolment.cbor").write_bytes(b"noise")
     await until(lambda: "is not taken in" in caplog.text)
+
+
+async def test_what_a_japanese_keyboard_types_full_width_is_understood(town: Town) -> None:
+    wide = str.maketrans({chr(code): chr(code + 0xFEE0) for code in range(0x21, 0x7F)})
+
+    seat = await town.nodes["01"].log_in(
+        CLERK.staff_id.translate(wide), CLERK.code.translate(wide), PIN
+    )
+
+    assert seat.person.staff_id == CLERK.staff_id
