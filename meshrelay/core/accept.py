@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from meshrelay.core.book import RecordBook
-from meshrelay.core.clock import HybridClock
+from meshrelay.core.clock import AHEAD_MS_MAX, UNKNOWN, HybridClock, ms_of
 from meshrelay.core.entry import Draft, Entry, LogId, check_entry, make_entry, read_entry
 from meshrelay.core.frames import Entries, decode_frame, may_be_entries
 from meshrelay.core.signing import Signer
@@ -119,6 +119,8 @@ class Acceptor:
         log = LogId(self._signer.public, incarnation, draft.lane)
         height, head = self._head(log)
         hlc = self._clock.stamp(pt_ms)
+        if ms_of(hlc) > pt_ms + AHEAD_MS_MAX:  # stamps only grow: this one is a worse clock's
+            quality = UNKNOWN
         entry = make_entry(
             self._signer, self._book.network, log, height + 1, head, hlc, quality, draft
         )

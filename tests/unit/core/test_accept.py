@@ -6,7 +6,7 @@ import pytest
 
 from meshrelay.core import accept
 from meshrelay.core.accept import Acceptor
-from meshrelay.core.clock import HybridClock
+from meshrelay.core.clock import AHEAD_MS_MAX, NTP, UNKNOWN, HybridClock, ms_of
 from meshrelay.core.entry import ENTRY_BYTES_MAX, Entry, entry_aad
 from meshrelay.core.events import Received
 from meshrelay.core.frames import Records, encode_frame
@@ -148,6 +148,17 @@ def test_own_entries_are_numbered_linked_and_stamped() -> None:
     assert (first.seq, second.seq) == (1, 2)
     assert second.prev == first.id and second.hlc > first.hlc
     assert second.quality == 3
+
+
+def test_a_mended_clock_does_not_vouch_for_stamps_that_a_wrong_hour_drove_ahead() -> None:
+    kita = acceptor(KITA)
+    ahead = PT_MS + 2 * AHEAD_MS_MAX
+    kita.append(note("50年先"), DAY, ahead, UNKNOWN)
+
+    after = kita.append(note("直った時計"), DAY, PT_MS, NTP)
+    near = kita.append(note("追いついた"), DAY, ahead - AHEAD_MS_MAX, NTP)
+
+    assert ms_of(after.hlc) == ahead and (after.quality, near.quality) == (UNKNOWN, NTP)
 
 
 def test_one_log_of_a_commit_counts_once() -> None:
