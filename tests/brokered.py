@@ -12,7 +12,14 @@ import aiomqtt
 from meshrelay.bearers.mqtt import AckingClient
 from meshrelay.cli import authority, x509
 from meshrelay.cli.authority import Authority
-from meshrelay.core.records import Record, Transit, make_transit
+from meshrelay.core.records import (
+    ROLE_HQ,
+    IssuerCredential,
+    Record,
+    Transit,
+    make_issuer,
+    make_transit,
+)
 from meshrelay.node.node import Node
 from tests.benchmarks.cities import Broker
 from tests.certs import Files
@@ -42,13 +49,17 @@ class Brokered:
         return f"{self.root}/{self.nodes[sender].me.id}/{self.nodes[to].me.id}"
 
     def transit_records(self, generation: int) -> list[Record]:
-        """The key of a generation for every node."""
-        return [
+        """A generation, by the authority's word, and its key for every node."""
+        record, signer = self.network.speaker_for((ROLE_HQ,))
+        assert isinstance(record.content, IssuerCredential)
+        content = record.content._replace(serial=generation, generation=generation)
+        raised = make_issuer(signer, self.network.network, content)
+        return [raised] + [
             make_transit(
                 self.network.issuer,
                 self.network.network,
                 Transit(
-                    self.network.issuer_record.id, node.key, generation,
+                    raised.id, node.key, generation,
                     seal_key(node.box, generation),
                 ),
             )

@@ -51,7 +51,7 @@ from meshrelay.node.office import (
     Ward,
     WhoRead,
 )
-from meshrelay.node.posting import Posting
+from meshrelay.node.posting import Posting, revoked_node
 from meshrelay.node.reading import Reading
 from meshrelay.node.rooms import Rooms
 from meshrelay.node.seats import OpenSeat, Turnstile, bad_seal, open_seat
@@ -416,11 +416,14 @@ class Node:
             bearers={bearer.name: bearer.word for bearer in self._bearers},
             refused=refused,
             words=self._health.words(),
+            revoked=self.machine.me in self.machine.book.revoked,
         )
 
     async def log_in(
         self, staff_id: str, card_code: str, pin: str, pin_again: str | None = None
     ) -> Seat:
+        if self.machine.me in self.machine.book.revoked:
+            raise revoked_node()
         opened, person = await self._turnstile.open(staff_id, card_code, pin, pin_again)
         await self._driver.submit([], opened.records)
         seat = OpenSeat(person, opened)

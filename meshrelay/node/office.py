@@ -229,6 +229,7 @@ class Status(Struct, frozen=True):
     bearers: dict[str, str]
     refused: dict[str, int]  # refusals by reason since start
     words: tuple[NodeWord, ...]  # one for each enrolled node, this one included
+    revoked: bool = False  # this node: nobody takes what it signs
 
 
 class Seat(Protocol):

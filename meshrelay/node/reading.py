@@ -207,7 +207,7 @@ class Reading:
                     name_en,
                     members if complete else None,
                     self._views.unseen(talk.NAME, room, receipts.NAME, person.staff_id, UNREAD_MAX),
-                    self.message(last[0], person) if last else None,
+                    self.message(last[-1], person) if last else None,
                 )
             )
         return views

@@ -119,11 +119,14 @@ class Turnstile:
         """The staff record of a card. Raises RefusedError `unknown_card`, `card_revoked`."""
         staff_id = _typed(staff_id)
         staff = self._book.staff_by_number.get(staff_id)
-        if staff is None or not self._card_fits(staff, staff_id, code):
-            raise _unknown_card()
-        if staff in self._book.struck:
+        if staff is not None and self._card_fits(staff, staff_id, code):
+            if staff in self._book.struck:
+                raise card_revoked()
+            return staff
+        older = (each for each in self._book.struck if self._book.staff[each].staff_id == staff_id)
+        if any(self._card_fits(each, staff_id, code) for each in older):
             raise card_revoked()
-        return staff
+        raise _unknown_card()
 
     async def derive(self, staff_id: str, work: Callable[[], T | None]) -> T:
         """Run Argon2id work in a thread, one at a time; None from it is a wrong PIN.

@@ -12,7 +12,8 @@ ARCHIVE_AGE_MS_MAX = 150_000
 
 
 class SyncLine(Struct, frozen=True):
-    """`state`: `here` (this node is the archive), `synced`, `sending`, `cut`, `unknown`.
+    """`state`: `here` (this node is the archive), `synced`, `sending`, `cut`, `unknown`,
+    `revoked` (nobody takes what this node signs).
 
     `left_n`: own urgent and normal entries that the archive's newest word does not
     cover, None if unknown; `age_ms`: age of that word, None if none was heard.
@@ -25,6 +26,8 @@ class SyncLine(Struct, frozen=True):
 
 def sync_line(status: Status) -> SyncLine:
     """Judge by signed words only; a link alone proves nothing."""
+    if status.revoked:
+        return SyncLine("revoked", None, None)
     if status.node.archive:
         return SyncLine("here", 0, 0)
     stated = [w.stated_ms for w in status.words if w.node.archive and w.stated_ms is not None]

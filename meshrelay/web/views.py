@@ -295,7 +295,7 @@ def sync_words(line: SyncLine, lang: str) -> tuple[str, str]:
     """(sentence, age sentence) of the sync line."""
     values = {"n": line.left_n} if line.state == "sending" else {}
     sentence = word(f"sync_{line.state}", lang, **values)
-    if line.state == "here":
+    if line.state in ("here", "revoked"):
         return sentence, ""
     if line.age_ms is None:
         return sentence, word("sync_never", lang)

@@ -92,6 +92,12 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "本部につながっていません。送ったものはこの区の機器に残り、つながると自動で届きます。",
         "No contact with HQ. What you send stays on this machine and goes on by itself later.",
     ),
+    "sync_revoked": (
+        "この機器は失効しています。ここから送ったものは届きません。別の機器のページを使い、"
+        "情報システム担当に知らせてください。",
+        "This machine was revoked: nothing sent here arrives. Use another machine's page, and "
+        "tell IT.",
+    ),
     "sync_unknown": (
         "本部まで届いたかは、まだ分かりません。",
         "Not known yet whether everything has reached HQ.",
@@ -138,8 +144,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "No contact with the ward's machine. What you write stays on this device.",
     ),
     "pin_to_send": (
-        "PINを入れると送信します。",
-        "Enter your PIN and it will be sent.",
+        "ログインが終わっています。新しいメッセージは届きません。PINを入れると送信します。",
+        "You are logged out: nothing new arrives. Enter your PIN, and what waits is sent.",
     ),
     "other_person": (
         "別の人がログインしました。ページを開き直してください。",

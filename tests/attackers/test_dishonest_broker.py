@@ -114,7 +114,7 @@ async def test_a_dishonest_broker_can_drop_and_no_word_says_that_it_arrived(ward
 async def test_a_dishonest_broker_can_reorder_and_the_room_is_in_order_all_the_same(
     wards: Wards,
 ) -> None:
-    texts = [f"第{number}報" for number in range(5)]
+    texts = [f"第{number}報" for number in range(3)]  # as many as the first grant surely lets
     kept: list[Publication] = []
     wards.broker.pass_on = lambda one: kept.append(one) or [] if one.to == wards.hq else [one]
     await wards.say(*texts)

@@ -20,7 +20,6 @@ from urllib.parse import unquote
 import aiohttp
 import pytest
 
-from meshrelay.cli import brokerdir
 from meshrelay.cli.demo import build
 from meshrelay.cli.demo.build import plan_for_demo
 from meshrelay.cli.demo.layout import PLACES, free_ports
@@ -245,7 +244,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 def test_the_stand_in_for_mosquitto_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(brokerdir, "mosquitto", lambda: None)
+    monkeypatch.setattr(build, "mosquitto", lambda: None)
     (tmp_path / "file").write_text("x")
 
     keep = ["--keep", str(tmp_path / "file"), "--port-base", str(port_base())]

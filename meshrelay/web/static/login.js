@@ -72,8 +72,14 @@ function choosePin(problem) {
   } else {
     pin.value = "";
     again.value = "";
-    pin.focus();
+    toPin();
   }
+}
+
+// The sentence says why; on a small screen it must not end up under the header.
+function toPin() {
+  pin.focus({ preventScroll: true });
+  document.getElementById("problem").scrollIntoView({ block: "start" });
 }
 
 function entered() {
@@ -101,7 +107,7 @@ form.addEventListener("submit", async (event) => {
     } else {
       show(...sentences(json));
       pin.value = "";
-      pin.focus();
+      toPin();
     }
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;

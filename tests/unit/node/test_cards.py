@@ -289,3 +289,13 @@ async def test_what_a_japanese_keyboard_types_full_width_is_understood(town: Tow
     )
 
     assert seat.person.staff_id == CLERK.staff_id
+
+
+async def test_the_list_of_rooms_shows_the_newest_message(town: Town) -> None:
+    clerk = await town.log_in("01", CLERK)
+    for text in ("一", "二", "三"):
+        await town.say("01", clerk, text)
+
+    last = town.nodes["01"].rooms(clerk.person)[0].last
+
+    assert last is not None and last.body == {"text": "三"}

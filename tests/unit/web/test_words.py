@@ -75,7 +75,14 @@ def test_every_word_is_used() -> None:
     sources += [p for p in WEB.iterdir() if p.name.endswith(".py") and p.name not in tables]
     text = "".join(p.read_text(encoding="utf-8") for p in sources)
     own = (WEB / "words.py").read_text(encoding="utf-8").split("ISLAND_KEYS = (")[1]
-    computed = {"sync_here", "sync_synced", "sync_sending", "sync_cut", "sync_unknown"}
+    computed = {
+        "sync_here",
+        "sync_synced",
+        "sync_sending",
+        "sync_cut",
+        "sync_unknown",
+        "sync_revoked",
+    }
     computed |= {"state_read", "state_reached", "state_unreached"}
     computed |= {f"advice_{reason}" for reason in REASONS} | {f"source_{each}" for each in SOURCES}
     computed |= {f"card_{state}" for state in CARD_SHAPES} | {f"done_{each}" for each in DONE}
