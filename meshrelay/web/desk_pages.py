@@ -10,13 +10,11 @@ from aiohttp import web
 from meshrelay.core.records import ROLE_HQ, ROLE_REGISTRAR
 from meshrelay.errors import RefusedError
 from meshrelay.node.card_desk import CardHolder, NodeState
-from meshrelay.node.office import Office, Person
+from meshrelay.node.office import Person
 from meshrelay.web import problems, views
-from meshrelay.web.doors import Doors
-from meshrelay.web.drawing import Drawing
-from meshrelay.web.rights import Policy, check_rights, link_base
+from meshrelay.web.rights import check_rights, link_base
 from meshrelay.web.screens import Screens, seen
-from meshrelay.web.sessions import DEVICES, Session, Sessions
+from meshrelay.web.sessions import DEVICES, Session
 from meshrelay.web.text import clean_name
 from meshrelay.web.words import word
 
@@ -30,12 +28,6 @@ CARD_SHAPES = {"unused": "○", "in_use": "●", "conflict": "▲", "revoked": "
 
 class DeskPages(Screens):
     """The pages behind 設定; each action is a form of its own and answers with a 303."""
-
-    def __init__(
-        self, office: Office, sessions: Sessions, drawing: Drawing, policy: Policy, doors: Doors
-    ) -> None:
-        super().__init__(office, sessions, drawing, policy)
-        self._doors = doors
 
     def mount(self, app: web.Application) -> None:
         router = app.router

@@ -7,13 +7,10 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from meshrelay.errors import RefusedError
-from meshrelay.node.office import Office
 from meshrelay.web import problems, views
-from meshrelay.web.doors import Doors
-from meshrelay.web.drawing import Drawing
-from meshrelay.web.rights import Policy, https_address
+from meshrelay.web.rights import https_address
 from meshrelay.web.screens import Screens, read_form, safe_next, seen
-from meshrelay.web.sessions import SHARED, Session, Sessions, token_is
+from meshrelay.web.sessions import SHARED, Session, token_is
 from meshrelay.web.text import clean_name
 
 CHOOSING = ("choose_pin", "pin_mismatch", "pin_too_short", "pin_too_simple")
@@ -21,12 +18,6 @@ CHOOSING = ("choose_pin", "pin_mismatch", "pin_too_short", "pin_too_simple")
 
 class Entering(Screens):
     """The pages that a browser sees without an open session."""
-
-    def __init__(
-        self, office: Office, sessions: Sessions, drawing: Drawing, policy: Policy, doors: Doors
-    ) -> None:
-        super().__init__(office, sessions, drawing, policy)
-        self._doors = doors
 
     def mount(self, app: web.Application) -> None:
         router = app.router

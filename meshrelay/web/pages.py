@@ -8,14 +8,11 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from meshrelay.errors import RefusedError
-from meshrelay.node.office import Message, Office
+from meshrelay.node.office import Message
 from meshrelay.web import problems, views
-from meshrelay.web.doors import Doors
-from meshrelay.web.drawing import Drawing
 from meshrelay.web.ids import uuid7
-from meshrelay.web.rights import Policy
 from meshrelay.web.screens import Screens, seen
-from meshrelay.web.sessions import Refused, Session, Sessions
+from meshrelay.web.sessions import Refused, Session
 from meshrelay.web.syncline import sync_line
 from meshrelay.web.text import clean_name
 from meshrelay.web.words import word
@@ -26,12 +23,6 @@ FIRST_MESSAGES = 40
 
 class Pages(Screens):
     """Handlers of the pages; they draw what the Office says and decide nothing."""
-
-    def __init__(
-        self, office: Office, sessions: Sessions, drawing: Drawing, policy: Policy, doors: Doors
-    ) -> None:
-        super().__init__(office, sessions, drawing, policy)
-        self._doors = doors
 
     def mount(self, app: web.Application) -> None:
         router = app.router

@@ -11,6 +11,7 @@ from aiohttp import web
 from meshrelay.errors import RefusedError
 from meshrelay.node.office import Office
 from meshrelay.web import problems
+from meshrelay.web.doors import Doors
 from meshrelay.web.drawing import Drawing
 from meshrelay.web.rights import Policy, check_rights, has_rights, https_address, may_use_rights
 from meshrelay.web.sessions import Session, Sessions, token_is
@@ -28,12 +29,13 @@ class Screens:
     """The base of each group of pages."""
 
     def __init__(
-        self, office: Office, sessions: Sessions, drawing: Drawing, policy: Policy
+        self, office: Office, sessions: Sessions, drawing: Drawing, policy: Policy, doors: Doors
     ) -> None:
         self.office = office
         self.sessions = sessions
         self.drawing = drawing
         self.policy = policy
+        self._doors = doors
 
     def session(self, request: web.Request) -> Session:
         """The open session of this browser; 401 without, 423 when its screen is locked."""
