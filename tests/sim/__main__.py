@@ -37,7 +37,7 @@ _EPILOG = """examples:
   python -m tests.sim --seeds 79     one seed again
   python -m tests.sim --faults       ten planted faults: which seed found each; then the
                                      correct build on the same seeds
-  python -m tests.sim --storm        10,000 seeds (about 20 minutes on two cores)
+  python -m tests.sim --storm        10,000 seeds (20 to 40 minutes on two cores)
   python -m tests.sim --nodes 1000   a thousand nodes return with new entries
   python -m tests.sim --write-baseline   renew tests/sim/baseline.json
 

@@ -117,11 +117,13 @@ class Storm:
         self.world.announce(1)
 
     def _blackout(self, _: Ward) -> None:
-        """The whole city is without power, for minutes or for two days."""
+        """The whole city is without power, for minutes or for two days: nobody starts."""
         world = self.world
+        world.is_dark = True
         for ward in world.wards:
             ward.stop(keep_witness=False)
         world.run(self.random.choice([60_000, 600_000, BLACKOUT_MS]))
+        world.is_dark = False
         for ward in world.wards:
             world.after(self.random.randint(10, 30_000), starting(ward))
 
@@ -189,10 +191,10 @@ def hidden(world: World) -> bool:
 
 
 def starting(ward: Ward) -> Callable[[], None]:
-    """An action that starts the ward unless it runs."""
+    """An action that starts the ward, unless it runs or the city is without power."""
 
     def start() -> None:
-        if ward.machine is None:
+        if ward.machine is None and not ward.world.is_dark:
             ward.start()
 
     return start

@@ -35,6 +35,7 @@ class World:
         self.random = Random(options.seed)
         self.plant = plant or Plant()
         self.ms = 0
+        self.is_dark = False  # no ward has power
         self.disk_failures = DISK_FAILURES
         self.complaints: list[tuple[str, str, RemoteProtocolError]] = []
         self.excused: set[bytes] = set()  # entries that only a lost disk held
