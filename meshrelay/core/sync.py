@@ -327,10 +327,10 @@ class Machine:
                     yield Refused(error.reason, error.detail)
                     self.fetching.give_up(hash32(raw))
                     continue
-                if link is not None:
-                    link.asking.discard(record.id)
                 added = self.book.add(record)
                 new += added
+                if link is not None and record.id in self.book:
+                    link.asking.discard(record.id)  # one that waits is not asked for again
                 parent = self.book.missing_parent(record)
                 if not added and parent is not None:
                     yield from self.fetching.need([parent], link, now)

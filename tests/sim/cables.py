@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meshrelay.core.events import Heard, LinkDown, LinkUp, Received
+from tests.sim.invariants import no_flood
 
 if TYPE_CHECKING:
     from tests.sim.ward import Ward
@@ -46,6 +47,8 @@ class Cable:
     deaf: Ward | None = None  # one-way: nothing arrives at this ward
     deaf_since_ms: int = 0
     ends: list[End] = field(default_factory=list)
+    second: int = 0
+    frames: int = 0  # in that second
 
 
 class Cables:
@@ -185,6 +188,7 @@ class Cables:
         if number not in self._by_number:
             return
         cable, side = self._by_number[number]
+        no_flood(cable, self._world.ms)
         self.frames += 1
         self.bytes += len(data)
         self._sent[cable.ends[side].ward] = self.bytes_of(cable.ends[side].ward) + len(data)

@@ -16,6 +16,7 @@ from meshrelay.core.verdict import WAITING
 from tests.sim.disk import NOBODYS
 
 if TYPE_CHECKING:
+    from tests.sim.cables import Cable
     from tests.sim.ward import Ward
     from tests.sim.world import World
 
@@ -28,12 +29,23 @@ LIARS_MS = 60_000
 STAMP_MS = 10
 # What no clock sees: a frame on a stalled cable, and seconds cut off at each hop.
 TRANSIT_S = 25
+# A whole storm's words on one cable at once are some hundreds.
+FRAMES_PER_S_MAX = 2_000
 # Trusted clocks may be this far apart: set by hand, and a stamp that followed another's.
 CLOCK_S = 160
 
 
 class Broken(AssertionError):
     """An invariant does not hold."""
+
+
+def no_flood(cable: Cable, now_ms: int) -> None:
+    """Nobody asks and answers the same without end: a line without limits shows it at once."""
+    if cable.second != now_ms // 1_000:
+        cable.second, cable.frames = now_ms // 1_000, 0
+    cable.frames += 1
+    if cable.frames > FRAMES_PER_S_MAX:
+        raise Broken(f"{cable.a.name} and {cable.b.name} flood each other")
 
 
 def i1_accepted_survives(world: World) -> None:

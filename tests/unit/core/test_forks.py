@@ -7,7 +7,7 @@ import pytest
 from meshrelay.core.announcing import HELLO_MS
 from meshrelay.core.entry import AuthorPart, Draft, Entry, LogId, make_entry, sign_author_part
 from meshrelay.core.events import Committed, Heard, OwnLogEnded, Received, Submit
-from meshrelay.core.frames import Locate, Records, encode_frame
+from meshrelay.core.frames import Frame, Locate, Records, encode_frame
 from meshrelay.core.link import LEASE_MS
 from meshrelay.core.records import (
     FORK,
@@ -252,6 +252,31 @@ def test_an_orphan_without_an_end_waits_for_it() -> None:
 
     new = book.add(revocation(Line(LOG, 1, entries[0].id)))
     assert [record.type for record in new] == [6, 8]
+
+
+def test_an_orphan_whose_end_was_lost_is_not_asked_for_without_end() -> None:
+    entries = branch(2, "第")
+    end, orphan = revocation(Line(LOG, 1, entries[0].id)), make_orphan(entries[1])
+    kita, chuo = holding(KITA, entries[:1], end, orphan), holding(CHUO, entries[:1])
+    city = City(kita, chuo)
+    brought = []
+
+    def lost(_sender: Station, _to: Station, frame: Frame) -> bool:
+        raws = frame.raws if isinstance(frame, Records) else []
+        brought.append(orphan.raw in raws)
+        assert sum(brought) <= 3, "the same record again and again"
+        return end.raw in raws
+
+    city.lost = lost
+    city.join(kita, chuo)
+    city.pass_ms(LEASE_MS // 2)
+    assert orphan.id not in chuo.machine.book
+    assert any(brought)
+    city.lost = lambda *_: False
+    city.pass_ms(2 * HELLO_MS)
+
+    assert orphan.id in chuo.machine.book
+    assert kita.machine.vector.digest() == chuo.machine.vector.digest()
 
 
 def test_an_orphan_that_nobody_wrote_is_refused() -> None:
