@@ -29,6 +29,7 @@ from meshrelay.core.records import (
     TemporaryCredential,
     Transit,
 )
+from meshrelay.core.roster import Roster, Shelf
 from meshrelay.core.vector import Line
 from meshrelay.errors import CredentialError, SignatureError
 
@@ -46,11 +47,11 @@ class RecordBook:
 
     def __init__(self, network: bytes) -> None:
         self.network = network
-        self.by_id: dict[bytes, Record] = {}
+        self.by_id = Shelf()
         self.issuers: dict[bytes, IssuerCredential] = {}
         self.nodes: dict[bytes, NodeCredential] = {}
         self.node_records: dict[bytes, bytes] = {}  # node key -> record id
-        self.staff: dict[bytes, StaffCredential] = {}  # record id -> credential
+        self.staff = Roster(self.by_id)  # record id -> credential
         self.staff_by_number: dict[str, bytes] = {}  # staff id -> newest record id
         self.bindings: dict[bytes, list[bytes]] = {}  # staff record id -> binding ids
         self.proofs: dict[LogId, Line] = {}  # forked logs -> where they end
@@ -63,7 +64,6 @@ class RecordBook:
         self._serials: set[int] = set()  # those above the first gap
         self._serials_without_gap = 0
         self._serial = 0  # the highest
-        self._said: dict[object, object] = {}  # wards, units, roles: each value kept once
         self._pending: dict[bytes, list[Record]] = {}
         self._pending_n = 0
 
@@ -168,11 +168,11 @@ class RecordBook:
                     self.node_records[node.key] = record.id
             case StaffCredential() as staff:
                 self._count_serial(staff.serial)
-                staff = self._compact(staff)
-                self.by_id[record.id] = record._replace(content=staff)
                 self._take_staff(record.id, staff)
             case TemporaryCredential() as card:
-                self._take_staff(record.id, _as_staff(card))
+                person = _as_staff(card)
+                self.staff.lend(record.id, person)
+                self._take_staff(record.id, person)
             case Binding() as binding:
                 self.bindings.setdefault(binding.staff, []).append(record.id)
             case Revocation(key=key, lines=lines):
@@ -200,15 +200,7 @@ class RecordBook:
             self._serials_without_gap += 1
             self._serials.discard(self._serials_without_gap)
 
-    def _compact(self, staff: StaffCredential) -> StaffCredential:
-        """The same, sharing what thousands have in common: a third of a roster's memory."""
-        once = self._said.setdefault
-        issuer, ward, unit = (once(each, each) for each in (staff.issuer, staff.ward, staff.unit))
-        roles = once(tuple(staff.roles), staff.roles)
-        return staff._replace(issuer=issuer, ward=ward, unit=unit, roles=roles)  # type: ignore[arg-type]
-
     def _take_staff(self, record: bytes, person: StaffCredential) -> None:
-        self.staff[record] = person
         current = self.staff_by_number.get(person.staff_id)
         if current is None or (self.staff[current].serial, current) < (person.serial, record):
             self.staff_by_number[person.staff_id] = record
@@ -252,14 +244,21 @@ class RecordBook:
         """Whether every staff credential numbered 1..serial is here."""
         return serial <= self._serials_without_gap
 
-    def members(self, serial: int) -> list[StaffCredential]:
+    def members(self, serial: int) -> Iterator[StaffCredential]:
         """Everybody of the roster up to `serial`, newest credential of each person."""
-        newest: dict[str, tuple[int, bytes]] = {}
-        for record, person in self.staff.items():
-            if 0 < person.serial <= serial:
-                known = newest.get(person.staff_id, (0, b""))
-                newest[person.staff_id] = max(known, (person.serial, record))
-        return [self.staff[record] for _, record in newest.values()]
+        later = set()
+        for staff_id, record in self.staff_by_number.items():
+            person = self.staff[record]
+            if person.serial > serial:
+                later.add(staff_id)
+            elif person.serial:
+                yield person._replace(staff_id=staff_id)  # whoever keeps ids keeps these
+        older: dict[str, tuple[int, bytes]] = {}
+        for record, person in self.staff.items() if later else ():
+            if person.staff_id in later and 0 < person.serial <= serial:
+                known = older.get(person.staff_id, (0, b""))
+                older[person.staff_id] = max(known, (person.serial, record))
+        yield from (self.staff[record] for _, record in older.values())
 
     def session(self, record_id: bytes) -> Session | None:
         """The session record with this id, if it is here."""

@@ -90,8 +90,8 @@ class Fetching:
 
     def announced(self, link: LinkState, ids: list[bytes], now: Now) -> Iterator[Effect]:
         """These records are there."""
-        known = self._state.vector.records
-        news = [each for each in ids if each not in known and each not in self._given_up]
+        lane_of = self._state.vector.lane_of
+        news = [each for each in ids if lane_of(each) is None and each not in self._given_up]
         link.owed_records.update(dict.fromkeys(news))
         yield from self.fill(link, now)
 

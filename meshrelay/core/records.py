@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from meshrelay.core.codec import decode, encode, is_bytes, is_text, is_uint
+from meshrelay.core.codec import decode, decode_again, encode, is_bytes, is_text, is_uint
 from meshrelay.core.entry import (
     ENTRY_BYTES_MAX,
     INCARNATION_BYTES,
@@ -393,6 +393,12 @@ def read_record(raw: bytes) -> Record:
     if len(raw) > _BYTES_MAX.get(kind, RECORD_BYTES_MAX):
         raise FrameError("oversize", f"{_NAMES[kind]} record of {len(raw)} bytes")
     return Record(raw, hash32(raw), kind, _read_content(kind, signed))
+
+
+def reread_staff(raw: bytes) -> StaffCredential:
+    """The content of a staff record that was read and verified before."""
+    fields = decode_again(payload_of(decode_again(raw)[1]))
+    return StaffCredential(*fields[: len(StaffCredential._fields)])
 
 
 def _read_content(kind: int, signed: bytes) -> Content:

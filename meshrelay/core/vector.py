@@ -46,11 +46,12 @@ class Vector:
     def __init__(self) -> None:
         self.change = 0
         self.lines: dict[LogId, Line] = {}
-        self.records: dict[bytes, int] = {}  # record id -> lane
         self._changed: dict[LogId | bytes, int] = {}  # insertion order = order of change
         self._steps: deque[tuple[int, LogId, int]] = deque()
         self._steps_from = 0
-        self._buckets: list[dict[LogId | bytes, bytes]] = [{} for _ in range(BUCKETS)]
+        # Of each bucket: log -> what its line adds to the digest, record id -> lane.
+        self._lines: list[dict[LogId, bytes]] = [{} for _ in range(BUCKETS)]
+        self._records: list[dict[bytes, int]] = [{} for _ in range(BUCKETS)]
         self._bucket_digests = [bytes(BUCKET_DIGEST_BYTES)] * BUCKETS
         self._stale: set[int] = set()
         self._digest: bytes | None = None
@@ -62,8 +63,7 @@ class Vector:
         not stored will, after a power cut, sign a second entry with the same number.
         """
         first = self.height(log) + 1
-        self.lines[log] = Line(log, height, head)
-        self._note(log, encode([*log, height, head]))
+        self._note_line(Line(log, height, head))
         self._steps.append((self.change, log, first))
         if len(self._steps) > STEPS_MAX:
             self._steps_from = self._steps.popleft()[0]
@@ -76,28 +76,35 @@ class Vector:
     def cut(self, line: Line) -> None:
         """An end took a log back to `line`; height 0 removes it."""
         if line.height:
-            self.lines[line.log] = line
-            self._note(line.log, encode([*line.log, line.height, line.head]))
-        else:
-            self.lines.pop(line.log, None)
-            self._note(line.log, None)
+            self._note_line(line)
+            return
+        self.lines.pop(line.log, None)
+        number = bucket_of(line.log)
+        self._lines[number].pop(line.log, None)
+        self._note(line.log, number)
+        del self._changed[line.log]
 
     def add_record(self, record_id: bytes, lane: int) -> None:
         """Note that a record is on disk. Sessions are in no digest and never come here."""
-        self.records[record_id] = lane
-        self._note(record_id, record_id)
+        number = bucket_of(record_id)
+        self._records[number][record_id] = lane
+        self._note(record_id, number)
 
-    def _note(self, key: LogId | bytes, item: bytes | None) -> None:
+    def lane_of(self, record_id: bytes) -> int | None:
+        """Lane of a record that is here, None if it is not."""
+        return self._records[bucket_of(record_id)].get(record_id)
+
+    def _note_line(self, line: Line) -> None:
+        self.lines[line.log] = line
+        number = bucket_of(line.log)
+        self._lines[number][line.log] = encode([*line.log, line.height, line.head])
+        self._note(line.log, number)
+
+    def _note(self, key: LogId | bytes, bucket: int) -> None:
         self.change += 1
         self._changed.pop(key, None)
         self._changed[key] = self.change
-        number = bucket_of(key)
-        if item is None:
-            self._buckets[number].pop(key, None)
-            del self._changed[key]
-        else:
-            self._buckets[number][key] = item
-        self._stale.add(number)
+        self._stale.add(bucket)
         self._digest = None
 
     def height(self, log: LogId) -> int:
@@ -130,7 +137,7 @@ class Vector:
     def bucket_digests(self) -> list[bytes]:
         """BUCKETS digests: of all lines and record ids whose key falls into each."""
         for number in self._stale:
-            items = sorted(self._buckets[number].values())
+            items = sorted([*self._lines[number].values(), *self._records[number]])
             self._bucket_digests[number] = (
                 hash32(*items)[:BUCKET_DIGEST_BYTES] if items else bytes(BUCKET_DIGEST_BYTES)
             )
@@ -139,11 +146,7 @@ class Vector:
 
     def bucket(self, number: int) -> tuple[list[Line], list[bytes]]:
         """Lines and record ids of one bucket."""
-        keys = self._buckets[number]
-        return (
-            [self.lines[key] for key in keys if isinstance(key, LogId)],
-            [key for key in keys if not isinstance(key, LogId)],
-        )
+        return [self.lines[log] for log in self._lines[number]], list(self._records[number])
 
     def digest(self) -> bytes:
         """BLAKE2b-256 over the bucket digests, cut to 16 bytes: a hash tree of one level.

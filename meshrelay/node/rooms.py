@@ -5,6 +5,8 @@ A page shows a room to its members and to hq only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from meshrelay.core.book import RecordBook
 from meshrelay.core.records import ROLE_HQ, StaffCredential
 from meshrelay.errors import RefusedError
@@ -19,7 +21,6 @@ class Rooms:
 
     def __init__(self, book: RecordBook) -> None:
         self._book = book
-        self._members: dict[tuple[str, int], list[StaffCredential]] = {}
         self._ids: dict[tuple[str, int], frozenset[str]] = {}
         self._staff = 0
 
@@ -39,15 +40,9 @@ class Rooms:
             return ward.name, ward.name_en
         return key, key
 
-    def members(self, room: str, serial: int) -> list[StaffCredential]:
+    def members(self, room: str, serial: int) -> Iterator[StaffCredential]:
         """Who is in a room by the roster up to `serial`."""
-        self._look()
-        known = self._members.get((room, serial))
-        if known is None:
-            everybody = self._book.members(serial)
-            known = [person for person in everybody if belongs(person, room)]
-            self._members[(room, serial)] = known
-        return known
+        return (person for person in self._book.members(serial) if belongs(person, room))
 
     def member_ids(self, room: str, serial: int) -> frozenset[str]:
         """Their staff ids: what every message of a room is counted against."""
@@ -61,7 +56,6 @@ class Rooms:
     def _look(self) -> None:
         if self._staff != len(self._book.staff):
             self._staff = len(self._book.staff)
-            self._members.clear()
             self._ids.clear()
 
     def visible_to(self, person: Person) -> list[str]:
@@ -69,9 +63,10 @@ class Rooms:
         rooms = [ALL]
         if ROLE_HQ in person.roles:
             everybody = self._book.members(self._book.roster_serial())
+            places = {(each.ward, each.unit) for each in everybody}
             rooms.append(CHIEFS)
-            rooms += sorted({f"ward:{each.ward}" for each in everybody})
-            rooms += sorted({f"unit:{each.unit}" for each in everybody if each.unit})
+            rooms += sorted({f"ward:{ward}" for ward, _ in places})
+            rooms += sorted({f"unit:{unit}" for _, unit in places if unit})
             return rooms
         rooms.append(f"ward:{person.ward}")
         return rooms + ([f"unit:{person.unit}"] if person.unit else [])
@@ -81,7 +76,7 @@ class Rooms:
         if belongs(person, room):
             return
         serial = self._book.roster_serial()
-        exists = bool(self.members(room, serial)) or room in (ALL, CHIEFS)
+        exists = bool(self.member_ids(room, serial)) or room in (ALL, CHIEFS)
         if not exists:
             raise RefusedError(
                 "no_room",

@@ -206,7 +206,7 @@ def test_a_temporary_card_is_in_no_count_of_members() -> None:
 
     card = here.staff[here.staff_by_number["T01-1"]]
     assert (card.roles, card.ward) == (["temporary"], "01")
-    assert here.roster_complete(3) and len(here.members(3)) == 3
+    assert here.roster_complete(3) and len(list(here.members(3))) == 3
 
 
 def test_a_real_person_of_the_same_number_comes_before_a_temporary_card() -> None:
