@@ -9,6 +9,7 @@ the simulator can attack it, not in the driver's good manners.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import merge
 
 from meshrelay.core import accept
 from meshrelay.core.accept import Acceptor, Prepared, check_all
@@ -535,24 +536,31 @@ def restore_records(raws: Iterable[bytes], network: bytes) -> RecordBook:
     return book
 
 
+_Change = tuple[Line, int] | tuple[bytes, int, int]
+
+
+def _number_of(row: _Change) -> int:
+    return row[-1]
+
+
 def restore_vector(
     lines: Iterable[tuple[Line, int]],
     records: Iterable[tuple[bytes, int, int]],
     change: int = 0,
 ) -> Vector:
-    """The vector of a store: (line, change number) and (record id, lane, change number).
+    """The vector of a store: (line, change number), and (record id, lane, change number) in
+    order of change.
 
     `change`: the last change number, when the row that had it is gone.
     """
     vector = Vector()
-    rows: list[tuple[int, Line | tuple[bytes, int]]] = [(number, line) for line, number in lines]
-    rows += [(number, (record, lane)) for record, lane, number in records]
-    for number, row in sorted(rows, key=lambda pair: pair[0]):
-        vector.change = number - 1
-        if isinstance(row, Line):
-            vector.advance(row.log, row.height, row.head)
+    rows: Iterable[_Change] = merge(sorted(lines, key=_number_of), records, key=_number_of)
+    for row in rows:
+        vector.change = _number_of(row) - 1
+        if len(row) == 2:
+            vector.advance(*row[0])
         else:
-            vector.add_record(*row)
+            vector.add_record(row[0], row[1])
     vector.change = max(vector.change, change)
     vector.forget_steps()
     return vector

@@ -88,14 +88,13 @@ class Node:
         self._store.keep_mark(self._clock.mark())
         self._reader = LogReader(path)
         self._witness = Witness(Path(config.witness.dir), keys.network, keys.signer.public)
-        book = restore_records([raw for _, _, raw, _ in loaded.records], keys.network)
+        book = restore_records(self._store.records(), keys.network)
         self._me = keys.signer.public
         self._box = keys.box
         self._incarnations = loaded.incarnations
         began = self._begin_incarnation(loaded.change, book)
         self._enrolment = keys.records
-        lanes = [(i, lane, change) for i, lane, _, change in loaded.records if lane is not None]
-        vector = restore_vector(loaded.lines, lanes, loaded.change)
+        vector = restore_vector(loaded.lines, self._store.record_changes(), loaded.change)
         own = [hlc for lg, hlc in loaded.head_hlc.items() if lg.origin == keys.signer.public]
         # A good clock ends what a bad one stamped; within one incarnation stamps only grow.
         fresh = self._clock.quality() >= TRUSTED and began

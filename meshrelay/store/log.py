@@ -8,7 +8,7 @@ a commit, then cuts, then records with a lane.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -29,11 +29,10 @@ ADDRESSES_MAX = 64
 
 
 class Loaded(NamedTuple):
-    """What a start needs; entries are not read."""
+    """What a start needs besides records; entries are not read."""
 
     lines: list[tuple[Line, int]]
     head_hlc: dict[LogId, int]
-    records: list[tuple[bytes, int | None, bytes, int]]  # id, lane, raw, change; in order taken
     incarnations: list[tuple[bytes, int]]  # and the change number at which each began
     haves: list[bytes]
     cursors: dict[bytes, Cursor]
@@ -56,7 +55,7 @@ class LogStore:
         self._arrival = 0
 
     def load(self) -> Loaded:
-        """Read the table of lines, the records and what else survives a restart."""
+        """Read the table of lines and what else survives a restart."""
         run = self.connection.execute
         lines, head_hlc = [], {}
         for number, *log_fields, height, head, change, hlc in run(
@@ -66,11 +65,10 @@ class LogStore:
             self._logs[log] = number
             head_hlc[log] = hlc
             lines.append((Line(log, height, head), change))
-        records = list(run("SELECT id, lane, raw, change FROM records ORDER BY number"))
-        self._record_number = len(records)
+        self._record_number, newest = run("SELECT count(*), max(change) FROM records").get
         self._entry = int(run("SELECT coalesce(max(id), 0) FROM entries").get)
         self._arrival = int(run("SELECT coalesce(max(number), 0) FROM arrivals").get)
-        changes = [change for _, change in lines] + [change for *_, change in records]
+        changes = [change for _, change in lines] + [newest or 0]
         removed = run("SELECT value FROM meta WHERE key='change'").fetchone()
         self._change = max([*changes, *(removed or ())], default=0)
         mark = run("SELECT value FROM meta WHERE key='seen'").fetchone()
@@ -78,13 +76,24 @@ class LogStore:
         return Loaded(
             lines,
             head_hlc,
-            records,
             list(run("SELECT incarnation, began FROM incarnations ORDER BY number")),
             [row[0] for row in run("SELECT raw FROM haves ORDER BY number")],
             {p: Cursor(i, c) for p, i, c in run("SELECT peer, incarnation, change FROM cursors")},
             self._change,
             Mark.unpack(mark[0]) if mark else None,
             seen[0] if seen else 0,
+        )
+
+    def records(self) -> Iterator[bytes]:
+        """Every record, in the order taken. One at a time: a city's roster is most of them."""
+        run = self.connection.execute
+        for (record_id,) in run("SELECT id FROM records ORDER BY number"):
+            yield run("SELECT raw FROM records WHERE id=?", (record_id,)).get
+
+    def record_changes(self) -> Iterator[tuple[bytes, int, int]]:
+        """(id, lane, change number) of every record that has a lane, in order of change."""
+        yield from self.connection.execute(
+            "SELECT id, lane, change FROM records WHERE lane IS NOT NULL ORDER BY change"
         )
 
     def add_incarnation(self, incarnation: bytes) -> None:

@@ -134,6 +134,7 @@ class Ward:
         disk = self.disk
         lines = [(line, disk.numbers[log]) for log, line in disk.lines.items()]
         records = [(record, lane, disk.numbers[record]) for record, lane in disk.lanes.items()]
+        records.sort(key=lambda row: row[2])
         vector = sync.restore_vector(lines, records)
         vector.change = disk.change
         receipts = Receipts()
