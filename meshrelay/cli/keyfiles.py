@@ -49,7 +49,7 @@ def check_records(directory: Path, keys: Keys) -> None:
     """
     book = RecordBook(keys.network)
     try:
-        for record in keys.records:
+        for record in keys.records():
             book.add(record)
     except RemoteProtocolError as error:
         raise ConfigError(

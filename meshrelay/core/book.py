@@ -5,7 +5,7 @@ A record whose parent is not here yet waits for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from meshrelay.core.entitlement import verify
 from meshrelay.core.entry import Entry, LogId
@@ -270,13 +270,18 @@ class RecordBook:
 
         Parents first, so that a receiver can take them in this order.
         """
+        return self.chain_of([origin] if session is None else [session, origin])
+
+    def chain_of(self, ids: Iterable[bytes]) -> list[bytes]:
+        """Records (or nodes, by key) and what they hang from, as far as they are here, parents
+        first."""
         chain: list[bytes] = []
-        steps = [step for step in (session, self.node_records.get(origin)) if step is not None]
+        steps = list(ids)
         for step in steps:
-            record = self.by_id.get(step)
-            if record is not None:
-                chain.append(step)
-                steps += self.parents_of(record)
+            record_id = self.node_records.get(step, step)
+            if record_id in self.by_id:
+                chain.append(record_id)
+                steps += self.parents_of(self.by_id[record_id])
         return list(dict.fromkeys(reversed(chain)))
 
 

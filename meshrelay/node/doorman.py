@@ -148,12 +148,7 @@ class NodeDoorman:
     def _frame(self, asked: tuple[bytes, str, int], wanted: Callable[[Content], bool]) -> bytes:
         """A frame with as many of these records as fit, parents first; made once."""
         if asked not in self._frames:
-            chain: dict[bytes, bytes] = {}
-            for record in self._known:
-                if wanted(record.content):
-                    steps = [record.id]
-                    for step in steps:
-                        steps += self._known.parents_of(self._known.by_id[step])
-                    chain |= {each: self._known.by_id[each].raw for each in reversed(steps)}
-            self._frames[asked] = encode_frame(Records(next(batches(list(chain.values())), [])))
+            found = [record.id for record in self._known if wanted(record.content)]
+            raws = [self._known.by_id[each].raw for each in self._known.chain_of(found)]
+            self._frames[asked] = encode_frame(Records(next(batches(raws), [])))
         return self._frames[asked]

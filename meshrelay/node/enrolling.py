@@ -51,8 +51,10 @@ class Enrolling:
     async def _take(self) -> None:
         loop, book = asyncio.get_running_loop(), self._driver.machine.book
         keys = await loop.run_in_executor(None, load_keys, self._directory)
-        new = [record for record in keys.records if record.id not in book]
-        await loop.run_in_executor(None, _verify, book.network, list(book), new)
+        new = [record for record in keys.records() if record.id not in book]
+        parents = {each for record in new for each in book.parents_of(record)}
+        held = [book.by_id[each] for each in book.chain_of(parents)]
+        await loop.run_in_executor(None, _verify, book.network, held, new)
         for start in range(0, len(new), PIECE):
             await self._driver.submit([], new[start : start + PIECE])
             await asyncio.sleep(0)

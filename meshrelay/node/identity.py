@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import unicodedata
+from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -100,28 +101,37 @@ class Keys(NamedTuple):
     signer: Signer
     box: Box
     network: bytes
-    records: list[Record]
+    enrolment: Path
+
+    def records(self) -> Iterator[Record]:
+        """The records of its enrolment, NOT verified. One at a time: it may be a city's roster.
+
+        Raises:
+            ConfigError: not enrolled, or the file is damaged.
+        """
+        path = self.enrolment
+        try:
+            for raw in decode(path.read_bytes(), ENROLMENT_BYTES_MAX, ENROLMENT_RECORDS_MAX):
+                yield read_record(raw)
+        except OSError as error:
+            raise ConfigError(f"{path}: not enrolled yet; run `meshrelay node enrol`") from error
+        except (RemoteProtocolError, TypeError) as error:
+            raise ConfigError(f"{path}: is damaged; enrol again: {error}") from error
 
 
 def load_keys(directory: Path) -> Keys:
-    """Read a node's key and the records of its enrolment.
+    """Read a node's key, and the network that its enrolment names.
 
     Raises:
         ConfigError: not enrolled, or a file is damaged.
     """
     seed, box = (_read_key(directory / "keys" / name) for name in ("node.key", "box.key"))
     path = directory / "enrolment.cbor"
-    try:
-        raws = decode(path.read_bytes(), ENROLMENT_BYTES_MAX, ENROLMENT_RECORDS_MAX)
-        records = [read_record(raw) for raw in raws]
-    except OSError as error:
-        raise ConfigError(f"{path}: not enrolled yet; run `meshrelay node enrol`") from error
-    except (RemoteProtocolError, TypeError) as error:
-        raise ConfigError(f"{path}: is damaged; enrol again: {error}") from error
-    network = network_of(records)
-    if network is None:
+    keys = Keys(Signer(seed), Box(box), b"", path)
+    networks = [each for record in keys.records() if (each := network_of([record])) is not None]
+    if not networks:
         raise ConfigError(f"{path}: no issuer credential in it; enrol again")
-    return Keys(Signer(seed), Box(box), network, records)
+    return keys._replace(network=networks[0])
 
 
 def _read_key(path: Path) -> bytes:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from meshrelay.bearers.lan import LanBearer
 from meshrelay.bearers.mqtt import MqttBearer
 from meshrelay.core.book import RecordBook
 from meshrelay.core.clock import TRUSTED, HybridClock
-from meshrelay.core.entry import LANES, LogId
+from meshrelay.core.entry import LANES, URGENT, LogId
 from meshrelay.core.have import Receipts, read_have
 from meshrelay.core.records import ROLE_ARCHIVE
 from meshrelay.core.signing import hash32
@@ -93,7 +93,8 @@ class Node:
         self._box = keys.box
         self._incarnations = loaded.incarnations
         began = self._begin_incarnation(loaded.change, book)
-        self._enrolment = keys.records
+        # What the store does not hold yet; the sync machine hears it at start.
+        self._enrolment = [record for record in keys.records() if record.id not in book]
         vector = restore_vector(loaded.lines, self._store.record_changes(), loaded.change)
         own = [hlc for lg, hlc in loaded.head_hlc.items() if lg.origin == keys.signer.public]
         # A good clock ends what a bad one stamped; within one incarnation stamps only grow.
@@ -133,10 +134,10 @@ class Node:
         return vouched and self._store.is_vouched(boot, saved_ns)
 
     def _enrolled(self, stored: RecordBook) -> RecordBook:
-        """What the store and the enrolment say together; the sync machine hears it at start."""
+        """What the store says of nodes, and all that is new in the enrolment."""
         book = RecordBook(stored.network)
         try:
-            for record in [*stored, *self._enrolment]:
+            for record in chain((each for each in stored if each.lane == URGENT), self._enrolment):
                 book.add(record)
         except RemoteProtocolError as error:
             raise ConfigError(f"{self._directory / 'enrolment.cbor'}: {error}") from error

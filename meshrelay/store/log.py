@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from meshrelay.core.entry import LogId, read_entry
+from meshrelay.core.entry import Entry, LogId, read_entry
 from meshrelay.core.events import Commit, Taken
 from meshrelay.core.vector import Cursor, Line
 from meshrelay.core.verdict import REFUSED
@@ -205,11 +205,11 @@ class LogStore:
         run = self.connection.execute
         self._change += 1
         number = self._logs.get(cut.log, -1)
-        query = "SELECT id, seq, raw FROM entries WHERE log=? AND seq>? ORDER BY seq"
+        query = "SELECT id, raw FROM entries WHERE log=? AND seq>? ORDER BY seq"
         above = list(run(query, (number, cut.height)))
-        for entry, seq, raw in above:
+        for entry, raw in above:
             fate = fates.get(raw)
-            verdict = fate.verdict[:3] if fate else self._orphaned(seq, raw) or NOBODYS
+            verdict = fate.verdict[:3] if fate else NOBODYS
             run(
                 "UPDATE entries SET log=NULL, state=?, reason=?, missing=? WHERE id=?",
                 (*verdict, entry),
@@ -226,15 +226,20 @@ class LogStore:
             self._logs.pop(cut.log, None)
 
     def _keep_orphan(self, taken: Taken, at_ms: int, seen_ms: int) -> None:
-        """Store what no log holds; one that an end has just taken out is here already."""
+        """Store what is not here: neither taken out by an end, nor in its log until the cut."""
         entry, verdict, age = taken
-        if self._orphaned(entry.seq, entry.raw) is None:
+        if self._orphaned(entry.seq, entry.raw) is None and not self._is_in_log(entry):
             self._entry += 1
             self.connection.execute(
                 "INSERT INTO entries VALUES (?,NULL,?,?,?,?,?,?,?)",
                 (self._entry, entry.seq, entry.raw, *verdict[:3], age, seen_ms),
             )
             self._arrive([self._entry], at_ms)
+
+    def _is_in_log(self, entry: Entry) -> bool:
+        place = (self._logs.get(entry.log), entry.seq)
+        row = self.connection.execute("SELECT raw FROM entries WHERE log=? AND seq=?", place).get
+        return bool(row == entry.raw)
 
     def _orphaned(self, seq: int, raw: bytes) -> tuple[int, str, bytes | None] | None:
         """The verdict on an entry that is kept outside every log, None if it is not."""

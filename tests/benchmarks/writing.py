@@ -77,7 +77,7 @@ def fetch_pens(
     """A pen for each ward and its clerks, and every record that a reader of them needs."""
     wards = {ward: load_keys(town.directory / ward) for ward, _ in who}
     keys = next(iter(wards.values()))
-    records = list(keys.records)
+    records = list(keys.records())
     book = book_of(records, keys.network)
     pens = []
     for number, (ward, clerks) in enumerate(who):

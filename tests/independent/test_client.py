@@ -101,10 +101,10 @@ def stranger(town: Town, ward: str) -> Counted:
     keys = load_keys(directory)
     node = next(
         record
-        for record in keys.records
+        for record in keys.records()
         if isinstance(record.content, NodeCredential) and record.content.key == keys.signer.public
     )
-    issuer = next(each for each in keys.records if isinstance(each.content, IssuerCredential))
+    issuer = next(each for each in keys.records() if isinstance(each.content, IssuerCredential))
     return Counted(directory / "keys", [issuer.raw, node.raw])
 
 

@@ -75,7 +75,7 @@ class Disk:
         for cut in commit.cuts:
             self._cut(cut, fates)
         for taken in commit.orphans:
-            if taken.entry.id not in self.loose:
+            if self.find(taken.entry) is None:
                 self.loose[taken.entry.id] = self._row(taken, seen_ms)
         for record in commit.records:
             self.records.append(record.raw)

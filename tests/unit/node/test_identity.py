@@ -154,7 +154,7 @@ def test_an_enrolled_directory_gives_key_network_and_records(tmp_path: Path) -> 
 
     assert keys.signer.public == HQ.public
     assert keys.network == NETWORK
-    assert [record.id for record in keys.records] == [ISSUER_RECORD.id, node_record(HQ).id]
+    assert [record.id for record in keys.records()] == [ISSUER_RECORD.id, node_record(HQ).id]
 
 
 @pytest.mark.parametrize("name", ["node.key", "box.key"])
