@@ -7,6 +7,7 @@ are asked of the announcer, a window at a time, so that a roster never fills a n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import Effect, Now
@@ -147,8 +148,11 @@ class Fetching:
         """These records are on disk."""
         for record in ids:
             self._asked.pop(record, None)
-            for link in self._state.links.values():
+        _give_back(self._asked)
+        for link in self._state.links.values():
+            for record in ids:
                 link.owed_records.pop(record, None)
+            _give_back(link.owed_records)
 
     def give_up(self, record: bytes) -> None:
         """This software cannot hold that record: no cursor waits for it, nobody is asked again."""
@@ -166,3 +170,9 @@ class Fetching:
             link.asking.clear()
             link.asking_buckets.clear()
         yield from self.fill(link, now, lost)
+
+
+def _give_back(table: dict[bytes, Any]) -> None:
+    """An emptied table keeps the room of the roster that it held, until it is cleared."""
+    if not table:
+        table.clear()

@@ -16,7 +16,6 @@ from prometheus_client.registry import Collector
 from meshrelay.monitor.tally import State, Tally, WardRow
 from meshrelay.node.office import Status
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
 LANE_LABELS = ("urgent", "normal", "background", "bulk")
 
 Source = Callable[[], tuple[Status, Tally]]
@@ -24,6 +23,8 @@ Source = Callable[[], tuple[Status, Tally]]
 
 class Metrics:
     """`/metrics` of one node; each has a registry of its own, so two fit in one process."""
+
+    content_type = CONTENT_TYPE_LATEST
 
     def __init__(self, source: Source) -> None:
         self._registry = CollectorRegistry(auto_describe=False)

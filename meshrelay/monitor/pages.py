@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Coroutine, Mapping
+from functools import cached_property
 from importlib import resources
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
-from meshrelay.monitor import metrics, words
+from meshrelay.monitor import words
 from meshrelay.monitor.tally import LANES, State, Tally, WardRow, tally
 from meshrelay.node.office import Status, Ward
+
+if TYPE_CHECKING:
+    from meshrelay.monitor.metrics import Metrics
 
 # pages.md: "one snapshot per 5 s for all viewers".
 SNAPSHOT_MS = 5_000
@@ -115,7 +119,6 @@ class Snapshots:
     def __init__(self, office: StatusSource) -> None:
         self._office = office
         self._drawing = Drawing()
-        self._metrics = metrics.Metrics(self._current)
         self._status: Status | None = None
         self._view: Tally | None = None
         self._taken_ms = 0
@@ -129,9 +132,12 @@ class Snapshots:
         age_s = max(0, self._office.now_ms() - self._taken_ms) // 1000
         return self._drawn[lang].replace(_AGE_MARK, str(age_s)).encode()
 
-    def metrics(self) -> bytes:
-        """The same numbers as Prometheus text."""
-        return self._metrics.text()
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The same numbers for Prometheus. A node that nobody scrapes never loads its library."""
+        from meshrelay.monitor.metrics import Metrics
+
+        return Metrics(self._current)
 
     def ready(self) -> tuple[bool, str]:
         """Whether the node is ready now, and why not; never from a kept snapshot."""
@@ -198,7 +204,7 @@ def routes(office: StatusSource) -> Mapping[str, Route]:
         return 200, "text/css; charset=utf-8", snapshots.style
 
     async def prometheus() -> Answer:
-        return 200, metrics.CONTENT_TYPE, snapshots.metrics()
+        return 200, snapshots.metrics.content_type, snapshots.metrics.text()
 
     async def live() -> Answer:
         return 200, text, b"live\n"

@@ -199,7 +199,7 @@ class Reading:
             name, name_en = self._rooms.name(room)
             newest = self._views.newest(talk.NAME, room, None, LAST_LOOKED_AT)
             last = [found for found in newest if not self._is_hidden(found.row)]
-            members = len(self._rooms.member_ids(room, serial))
+            members = self._rooms.sizes().get(room, 0)
             views.append(
                 RoomView(
                     room,

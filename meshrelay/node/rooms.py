@@ -5,7 +5,8 @@ A page shows a room to its members and to hq only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from meshrelay.core.book import RecordBook
 from meshrelay.core.records import ROLE_HQ, StaffCredential
@@ -22,6 +23,7 @@ class Rooms:
     def __init__(self, book: RecordBook) -> None:
         self._book = book
         self._ids: dict[tuple[str, int], frozenset[str]] = {}
+        self._sizes: Counter[str] = Counter()
         self._staff = 0
 
     def wards(self) -> dict[str, Ward]:
@@ -53,20 +55,25 @@ class Rooms:
             self._ids[(room, serial)] = known
         return known
 
+    def sizes(self) -> Mapping[str, int]:
+        """How many members each room has by the present roster; rooms without any are absent."""
+        self._look()
+        return self._sizes
+
     def _look(self) -> None:
         if self._staff != len(self._book.staff):
             self._staff = len(self._book.staff)
             self._ids.clear()
+            everybody = self._book.members(self._book.roster_serial())
+            self._sizes = Counter(room for person in everybody for room in rooms_of(person))
 
     def visible_to(self, person: Person) -> list[str]:
         """Rooms of somebody's list, in the order shown."""
         rooms = [ALL]
         if ROLE_HQ in person.roles:
-            everybody = self._book.members(self._book.roster_serial())
-            places = {(each.ward, each.unit) for each in everybody}
             rooms.append(CHIEFS)
-            rooms += sorted({f"ward:{ward}" for ward, _ in places})
-            rooms += sorted({f"unit:{unit}" for _, unit in places if unit})
+            rooms += sorted(room for room in self.sizes() if room.startswith("ward:"))
+            rooms += sorted(room for room in self.sizes() if room.startswith("unit:"))
             return rooms
         rooms.append(f"ward:{person.ward}")
         return rooms + ([f"unit:{person.unit}"] if person.unit else [])
@@ -75,9 +82,7 @@ class Rooms:
         """Raises RefusedError `no_room` or `not_member`."""
         if belongs(person, room):
             return
-        serial = self._book.roster_serial()
-        exists = bool(self.member_ids(room, serial)) or room in (ALL, CHIEFS)
-        if not exists:
+        if room not in self.sizes() and room not in (ALL, CHIEFS):
             raise RefusedError(
                 "no_room",
                 "このルームはありません。",
@@ -97,16 +102,13 @@ class Rooms:
             )
 
 
+def rooms_of(person: StaffCredential | Person) -> list[str]:
+    """The standing rooms that somebody is a member of."""
+    rooms = [ALL, f"ward:{person.ward}"]
+    rooms += [f"unit:{person.unit}"] if person.unit else []
+    return rooms + [f"role:{role}" for role in person.roles]
+
+
 def belongs(person: StaffCredential | Person, room: str) -> bool:
     """Whether somebody is a member of a standing room."""
-    kind, _, key = room.partition(":")
-    match kind:
-        case "all":
-            return key == ""
-        case "ward":
-            return person.ward == key
-        case "unit":
-            return bool(key) and person.unit == key
-        case "role":
-            return key in person.roles
-    return False
+    return room in rooms_of(person)

@@ -16,7 +16,7 @@ BUSY_MS = 5_000
 # Checkpoint at about 2 MiB of log, so that it stays below 4 MiB under bursts.
 CHECKPOINT_PAGES = 500
 # Of the one writer of log.db, and of each other connection: the kernel keeps the file too.
-CACHE_KIB_WRITER, CACHE_KIB = 4_000, 1_000
+CACHE_KIB_WRITER, CACHE_KIB = 1_000, 500
 
 
 def connect(path: Path, *, durable: bool, readonly: bool = False) -> apsw.Connection:

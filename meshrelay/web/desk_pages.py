@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
-import segno
 from aiohttp import web
 
 from meshrelay.core.records import ROLE_HQ, ROLE_REGISTRAR
@@ -172,7 +171,7 @@ class DeskPages(Screens):
             ward=views.ward_name(card.ward, self.office.wards, lang),
             code=card.code,
             link=link,
-            picture=segno.make(link, error="m").svg_data_uri(scale=5, border=4, light="white"),
+            picture=_qr_code(link),
         )
 
     # -- nodes ------------------------------------------------------------------
@@ -270,3 +269,10 @@ def _card_line(holder: CardHolder, by: Person, lang: str) -> dict[str, object]:
         "can_reset": own and state in ("in_use", "conflict"),
         "can_settle": own and state == "conflict",
     }
+
+
+def _qr_code(link: str) -> str:
+    """A picture as a data URI. Its library is loaded when the first card is printed."""
+    import segno
+
+    return segno.make(link, error="m").svg_data_uri(scale=5, border=4, light="white")

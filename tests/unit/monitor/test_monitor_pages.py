@@ -163,7 +163,7 @@ def test_all_viewers_of_five_seconds_share_one_snapshot_and_see_its_age() -> Non
     first = snapshots.page("ja")
     city.at_ms += SNAPSHOT_MS - 1
     second, english = snapshots.page("ja"), snapshots.page("en")
-    snapshots.metrics()
+    snapshots.metrics.text()
 
     assert city.asked == 1
     assert b'data-age-s="0"' in first
