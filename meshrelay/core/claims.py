@@ -7,10 +7,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from meshrelay.core.book import RecordBook
-from meshrelay.core.records import NO_BINDING, ROLE_ARCHIVE, Binding, Ruling
+from meshrelay.core.records import NO_BINDING, REVOKED, ROLE_ARCHIVE, Binding, Ruling
 
 # 本部 in the ward list (design, words).
 HQ_WARD = "00"
+SUSPENDED = "suspended"
 # Stands for any issuer among those who suspend; no staff id has a colon.
 ISSUER = "issuer:"
 
@@ -54,6 +55,13 @@ def is_suspended(book: RecordBook, node: bytes) -> bool:
     if last is None or last.lifted or not may_be_suspended(book, node):
         return False
     return len(last.said) > 1 or ISSUER in last.said
+
+
+def bars(book: RecordBook, node: bytes) -> str:
+    """Why nobody has a link with a node: REVOKED, SUSPENDED, or "" if that is not so."""
+    if node in book.revoked:
+        return REVOKED
+    return SUSPENDED if is_suspended(book, node) else ""
 
 
 def _who(book: RecordBook, by: bytes) -> str:

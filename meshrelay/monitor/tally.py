@@ -31,6 +31,8 @@ class State(StrEnum):
     LATE = "late"  # it speaks, but what the archive holds ends earlier
     SILENT = "silent"  # its newest word is older than 15 minutes
     UNKNOWN = "unknown"  # never heard, or nothing is known of what the archive holds
+    SUSPENDED = "suspended"  # none of its nodes may have links, for now
+    REVOKED = "revoked"  # nobody takes what any of its nodes writes, ever
 
 
 class LaneCount(Struct, frozen=True):
@@ -93,7 +95,9 @@ class Tally(Struct, frozen=True):
 
     def ranked(self) -> tuple[WardRow, ...]:
         """Rows as people must read them: silent first (the hardest hit report least)."""
-        order = (State.SILENT, State.UNKNOWN, State.LATE, State.IN_SYNC)
+        order = (
+            State.SILENT, State.UNKNOWN, State.LATE, State.SUSPENDED, State.REVOKED, State.IN_SYNC
+        )  # fmt: skip
         return tuple(row for state in order for row in self.having(state))
 
     def age_ms(self, at_ms: int | None) -> int | None:
@@ -172,6 +176,8 @@ def _lagging_bound(lane: LaneWord, word: NodeWord) -> int | None:
 
 
 def _row(ward: Ward, words: list[NodeWord], now_ms: int) -> WardRow:
+    # A machine that was taken out says nothing of its ward while another one is in its place.
+    words = [word for word in words if not word.barred] or words
     heard = [word for word in words if word.stated_ms is not None]
     newest = max(heard, key=lambda word: (said_ms(word, now_ms) or 0, word.node.id), default=None)
     synced = [synced_up_to_ms(word, now_ms) for word in words]
@@ -184,7 +190,7 @@ def _row(ward: Ward, words: list[NodeWord], now_ms: int) -> WardRow:
         name=ward.name,
         name_en=ward.name_en,
         archive=any(word.node.archive for word in words),
-        state=_state(synced_ms, word_ms, now_ms),
+        state=_barred(words) or _state(synced_ms, word_ms, now_ms),
         synced_up_to_ms=synced_ms,
         lanes=lanes,
         oldest_unsynced_ms=_oldest(heard) if waiting != 0 else None,
@@ -198,6 +204,13 @@ def _row(ward: Ward, words: list[NodeWord], now_ms: int) -> WardRow:
         nodes_n=len(words),
         nodes_heard_n=len(heard),
     )
+
+
+def _barred(words: list[NodeWord]) -> State | None:
+    if not all(word.barred for word in words):
+        return None
+    suspended = any(word.barred == State.SUSPENDED for word in words)
+    return State.SUSPENDED if suspended else State.REVOKED
 
 
 def _state(synced_ms: int | None, word_ms: int | None, now_ms: int) -> State:

@@ -54,6 +54,10 @@ TEXT: Final[Mapping[str, Mapping[str, str]]] = {
         "late_means": "知らせはあるが、本部にない古い記録が残っている",
         "silent_means": "15分以上、何の知らせもない",
         "unknown_means": "まだ一度も聞いていない、または本部の状態が分からない",
+        "suspended": "停止",
+        "suspended_means": "登録担当者が機器を止めた。解除するまで、どの機器もつながらない",
+        "revoked": "失効",
+        "revoked_means": "機器の証明書が失効した。これから書くものは、どこにも届かない",
         "lane0": "緊急",
         "lane1": "通常",
         "lane2": "背景",
@@ -123,6 +127,12 @@ TEXT: Final[Mapping[str, Mapping[str, str]]] = {
         "late_means": "it speaks, but HQ lacks older entries",
         "silent_means": "no word at all for more than 15 minutes",
         "unknown_means": "never heard, or nothing is known of what HQ has",
+        "suspended": "suspended",
+        "suspended_means": "registrars stopped its machine; no other has a link with it until "
+        "they lift that",
+        "revoked": "revoked",
+        "revoked_means": "its machine's credential is revoked; what it writes from then on reaches "
+        "nobody",
         "lane0": "urgent",
         "lane1": "normal",
         "lane2": "background",
@@ -205,6 +215,7 @@ def headline(view: Tally, lang: str) -> str:
     total, fresh = len(view.rows), len(view.having(State.IN_SYNC))
     late, silent = view.having(State.LATE), view.having(State.SILENT)
     unknown = view.having(State.UNKNOWN)
+    suspended, revoked = view.having(State.SUSPENDED), view.having(State.REVOKED)
     late_age = _longest(view, [row.synced_up_to_ms for row in late], lang)
     silent_age = _longest(view, [row.word_ms for row in silent], lang)
     if lang == "ja":
@@ -212,11 +223,15 @@ def headline(view: Tally, lang: str) -> str:
         parts += [f"{_names(late, lang)}が遅れ（最長{late_age}）"] if late else []
         parts += [f"{_names(silent, lang)}が沈黙（最長{silent_age}）"] if silent else []
         parts += [f"{_names(unknown, lang)}は不明"] if unknown and len(unknown) < total else []
+        parts += [f"{_names(suspended, lang)}は停止中"] if suspended else []
+        parts += [f"{_names(revoked, lang)}は失効"] if revoked else []
         return "。".join(parts)
     parts = [_fresh_en(total, fresh, len(unknown))]
     parts += [f"Late: {_names(late, lang)} (up to {late_age})."] if late else []
     parts += [f"Silent: {_names(silent, lang)} (up to {silent_age})."] if silent else []
     parts += [f"Unknown: {_names(unknown, lang)}."] if unknown and len(unknown) < total else []
+    parts += [f"Suspended: {_names(suspended, lang)}."] if suspended else []
+    parts += [f"Revoked: {_names(revoked, lang)}."] if revoked else []
     return " ".join(parts)
 
 

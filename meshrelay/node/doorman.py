@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from meshrelay.bearers.base import GREETING_BYTES_MAX, SHORT_GREETING_BYTES_MAX, BarredError
+from meshrelay.core import claims
 from meshrelay.core.book import RecordBook
-from meshrelay.core.claims import is_suspended
 from meshrelay.core.codec import decode, encode, is_bytes
 from meshrelay.core.frames import Records, encode_frame
 from meshrelay.core.records import (
@@ -25,8 +25,6 @@ from meshrelay.core.records import (
 from meshrelay.core.signing import ID_BYTES, NETWORK_ID_BYTES
 from meshrelay.core.state import batches
 from meshrelay.errors import ConfigError, CredentialError, FrameError
-
-SUSPENDED = "suspended"
 
 
 class NodeDoorman:
@@ -112,9 +110,7 @@ class NodeDoorman:
         return fields[1]
 
     def bars(self, peer: bytes) -> str:
-        if peer in self._known.revoked:
-            return REVOKED
-        return SUSPENDED if is_suspended(self._known, peer) else ""
+        return claims.bars(self._known, peer)
 
     def notice(self, peer: bytes) -> bytes:
         """The revocation or the suspensions of this node, with what they hang from."""
@@ -127,7 +123,7 @@ class NodeDoorman:
                 case Revocation(key=key):
                     return reason == REVOKED and key == peer
                 case Suspension(node=node, number=number):
-                    return reason == SUSPENDED and (node, number) == (peer, newest)
+                    return reason == claims.SUSPENDED and (node, number) == (peer, newest)
             return False
 
         if not reason:

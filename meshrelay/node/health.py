@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from meshrelay.core import claims
 from meshrelay.core.book import RecordBook
 from meshrelay.core.clock import ms_of
 from meshrelay.core.entry import LANES, LogId, read_entry
@@ -137,6 +138,7 @@ class Health:
             oldest_unsynced_ms=oldest if isinstance(oldest, int) else None,
             disk_free_bytes=disk if isinstance(disk, int) else None,
             refused={},
+            barred=claims.bars(machine.book, key),
         )
 
     def _lane(self, key: bytes, lane: int, itself: bool, heard: bool) -> LaneWord:

@@ -193,6 +193,7 @@ class NodeWord(Struct, frozen=True):
     oldest_unsynced_ms: int | None  # created-clock of its oldest own lane 0/1 entry without receipt
     disk_free_bytes: int | None
     refused: dict[str, int]  # by reason
+    barred: str = ""  # "revoked" or "suspended": nobody has a link with it
 
 
 class LinkWord(Struct, frozen=True):

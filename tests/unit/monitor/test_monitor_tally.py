@@ -182,6 +182,33 @@ def test_silent_wards_are_listed_first() -> None:
     assert len(states) == 25
 
 
+# --- machines that were taken out ----------------------------------------------------
+
+
+def test_a_ward_of_revoked_machines_is_revoked_however_well_it_stood() -> None:
+    gone = replace(word("03"), barred="revoked")
+    rows = view(word("01"), gone)
+
+    assert [row.state for row in rows.rows] == [State.IN_SYNC, State.REVOKED]
+    assert headline(rows, "ja") == "2区中1区が15分以内に同期。西成区は失効"
+    assert headline(rows, "en") == "1 of 2 wards in sync within 15 minutes. Revoked: Nishinari."
+
+
+def test_a_machine_in_the_place_of_a_revoked_one_speaks_for_its_ward() -> None:
+    gone = replace(word("03", archived=1, refused={"gap": 9}), barred="revoked")
+    row = nishinari(gone, word("03", number=2))
+
+    assert (row.state, row.waiting, row.refused, row.nodes_n) == (State.IN_SYNC, 0, {}, 1)
+
+
+def test_a_suspended_ward_says_so_and_not_that_it_was_revoked() -> None:
+    halted = replace(word("03", said_ms=NOW_MS - 52 * MINUTE), barred="suspended")
+    gone = replace(word("03", number=2), barred="revoked")
+
+    assert nishinari(halted, gone).state is State.SUSPENDED
+    assert headline(view(word("01"), halted), "ja") == "2区中1区が15分以内に同期。西成区は停止中"
+
+
 # --- the sentence --------------------------------------------------------------------
 
 
