@@ -36,11 +36,12 @@ from meshrelay.core.records import (
     read_record,
 )
 from meshrelay.core.signing import KEY_BYTES, Signer, verify1
-from meshrelay.errors import ConfigError, RemoteProtocolError
+from meshrelay.errors import ConfigError, FrameError, RemoteProtocolError
 
 REQUEST_BYTES_MAX = 8 * 1024
 # Letters and digits that QR codes pack densely (ISO/IEC 18004, alphanumeric mode).
 TEXT_PREFIX = "MR1:"
+_KEY_AT = slice(3, 3 + KEY_BYTES)  # of a request: after the heads of its array and of the key
 REQUEST_AAD = b"meshrelay/request/1"
 
 
@@ -66,8 +67,13 @@ def make_request(signer: Signer, name: str, box: bytes, tls_key_pem: bytes) -> b
 
 
 def request_text(data: bytes) -> str:
-    """A request as its QR code says it."""
-    return TEXT_PREFIX + base64.b32encode(data).decode("ascii").rstrip("=")
+    """A request as its QR code says it.
+
+    The name in the certificate request is the node's key in hex: said once, the code fits a
+    terminal of 80 columns.
+    """
+    before, _, after = data.partition(data[_KEY_AT].hex().encode("ascii"))
+    return TEXT_PREFIX + base64.b32encode(encode([before, after])).decode("ascii").rstrip("=")
 
 
 def request_bytes(data: bytes) -> bytes:
@@ -77,8 +83,10 @@ def request_bytes(data: bytes) -> bytes:
         return data
     symbols = text[len(TEXT_PREFIX) :]
     try:
-        return base64.b32decode(symbols + b"=" * (-len(symbols) % 8))
-    except binascii.Error as error:
+        packed = base64.b32decode(symbols + b"=" * (-len(symbols) % 8))
+        before, after = decode(packed, REQUEST_BYTES_MAX)
+        return bytes(before + before[_KEY_AT].hex().encode("ascii") + after)
+    except (binascii.Error, FrameError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError("the text of the QR code is incomplete; scan it again") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from meshrelay.cli import answer, issuer_listen, issuer_revoke, mounting, passphrase
@@ -22,12 +23,20 @@ _ACCEPT_EXAMPLE = "  meshrelay issuer accept osaka issuer.cbor"
 _SIGN_ABOUT = """Admit a node: check its request and write the file that enrols it.
 
 REQUEST is the node's request.cbor, a file with the text of its QR code, or - to type or
-scan that text here. Compare the six words with those that the node's screen showed before
-you carry the answer back. The first node of a ward needs the ward's name; it is
-remembered."""
+scan that text here. At a terminal it shows six words and asks whether the node's screen shows
+the same (`node request` again shows them again); in a script compare them before you carry
+the answer back. The first node of a ward needs the ward's name; it is remembered."""
 _SIGN_EXAMPLE = """  meshrelay issuer sign osaka request.cbor --ward 01 --ward-name 北区 \\
       --ward-name-en Kita -o answer.cbor
   meshrelay issuer sign osaka hq.cbor --ward 00 --role archive -o hq-answer.cbor"""
+
+_COMPARE = "機器の画面の6語と同じですか / does the node's screen show the same six words?"
+_DIFFER = (
+    "取り消しました。何も発行していません。",
+    "Not agreed; nothing was signed.",
+    "6語が違うときは、途中で別のファイルに替わっています。機器で request をもう一度表示して比べてください。",
+    "If the words differ, this is not that node's request: show it again there and compare.",
+)
 
 _RENEW_ABOUT = """After a new generation: new credentials and transit keys for all nodes.
 
@@ -129,24 +138,30 @@ def run_accept(args: argparse.Namespace) -> int:
 def run_sign(args: argparse.Namespace) -> int:
     from meshrelay.cli import authority, enrolment, files
     from meshrelay.cli.words import six_words
+    from meshrelay.errors import RefusedError
 
     opened = authority.load(args.directory)
     data = _request_data(args.request)
     request = enrolment.read_request(data, args.request)
     ward = ward_of(opened, args)
     files.check_absent(args.output)
+    words = six_words(data)
+    if sys.stdin.isatty() and args.request != "-" and not args.json:
+        same = answer.agrees([f"six words of {request.name}: {words}", _COMPARE])
+        if not same:
+            raise RefusedError("words_differ", *_DIFFER)
     record, answered = enrolment.sign_request(opened, request, ward, args.role == "archive")
     files.write_new(args.output, answered)
     answer.say(
         args,
         {
             **admitted(request, ward, args.role, record),
-            "words": six_words(data),
+            "words": words,
             "output": str(args.output),
         },
         [
             admitted_line(request, ward, args.role),
-            f"six words of its request: {six_words(data)}",
+            f"six words of its request: {words}",
             f"carry {args.output} to the node and run: meshrelay node enrol DIR FILE",
         ],
     )

@@ -128,7 +128,7 @@ def run_suspend(args: argparse.Namespace) -> int:
 
 
 def find_node(opened: Authority, text: str) -> bytes:
-    """The node of this name, or whose id begins so.
+    """The node of this name or in the ward of this name, or whose id begins so.
 
     Raises:
         ConfigError: none, or several.
@@ -138,14 +138,15 @@ def find_node(opened: Authority, text: str) -> bytes:
     found = [
         key
         for key, node in opened.book.nodes.items()
-        if node.name == text or (is_prefix and key.hex().startswith(wanted))
+        if text in (node.name, node.ward_name, node.ward_name_en)
+        or (is_prefix and key.hex().startswith(wanted))
     ]
     if len(found) == 1:
         return found[0]
     problem = f"{len(found)} nodes are called so" if found else "no such node"
     raise ConfigError(
-        f"{text}: {problem}; expected a name or at least {PREFIX_MIN} digits of an id from "
-        f"`meshrelay issuer nodes {opened.directory}`"
+        f"{text}: {problem}; expected the name of a node or of its ward, or at least {PREFIX_MIN} "
+        f"digits of an id from `meshrelay issuer nodes {opened.directory}`"
     )
 
 

@@ -13,7 +13,8 @@ from meshrelay.errors import ConfigError
 _REQUEST_ABOUT = """Make a new node directory: its keys, its configuration and its request.
 
 The keys are made here, on the device, and never leave it. Carry DIR/request.cbor to the
-issuer, or photograph the QR code and bring its text; read the six words out to them."""
+issuer, or photograph the QR code and bring its text; read the six words out to them. The
+same command once more shows the same request again."""
 
 _REQUEST_EXAMPLE = "  meshrelay node request /var/lib/meshrelay/node --name 北区役所"
 
@@ -70,12 +71,13 @@ def run_request(args: argparse.Namespace) -> int:
     from meshrelay.cli import qr
     from meshrelay.cli.enrolment import request_text
     from meshrelay.cli.node_toml import NodeToml
-    from meshrelay.cli.nodedir import make_node_dir
+    from meshrelay.cli.nodedir import kept_request, make_node_dir
     from meshrelay.cli.words import six_words
 
-    request = make_node_dir(args.directory, NodeToml(args.name))
-    words = six_words(request)
     path = args.directory / "request.cbor"
+    known = kept_request(args.directory, args.name)
+    request = known or make_node_dir(args.directory, NodeToml(args.name))
+    words = six_words(request)
     text = request_text(request)
     drawn: list[str] = []
     if sys.stdout.isatty() and not args.json:

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from meshrelay.cli import files, x509
-from meshrelay.cli.enrolment import Answer, make_request, read_answer
+from meshrelay.cli.enrolment import Answer, make_request, read_answer, read_request
 from meshrelay.cli.files import read_seed, write_seed
 from meshrelay.cli.node_toml import NodeToml, with_ward
 from meshrelay.cli.places import LOCK, check_node_dir
@@ -39,6 +39,22 @@ def make_node_dir(directory: Path, settings: NodeToml) -> bytes:
     files.write_new(directory / "node.toml", settings.render().encode())
     files.write_new(directory / "request.cbor", request)
     return request
+
+
+def kept_request(directory: Path, name: str) -> bytes | None:
+    """The request that a directory holds already, to be shown once more.
+
+    Raises:
+        ConfigError: it is of another name.
+    """
+    path = directory / "request.cbor"
+    if not path.exists():
+        return None
+    data = files.read(path, "a file made by `meshrelay node request`")
+    kept = read_request(data, str(path)).name
+    if kept != name:
+        raise ConfigError(f"{directory} holds the request of {kept}; expected a new directory")
+    return data
 
 
 def enrol_node_dir(directory: Path, data: bytes, where: str) -> Answer:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
 
 from meshrelay.cli import authority, machine, x509
 from meshrelay.cli.enrolment import REQUEST_AAD
+from meshrelay.cli.main import main
+from meshrelay.cli.qr import columns_for
 from meshrelay.cli.recordfile import book_of, unpack_records
 from meshrelay.cli.vectorfile import HeldVector, only, pack, unpack
 from meshrelay.core.claims import is_suspended
@@ -208,6 +212,42 @@ def test_a_node_is_signed_from_the_text_of_its_qr_code(
     again = shell.ok("issuer", "sign", net, asked["request"], "--ward", "00", "-o", shell.path("b"))
     assert again["credential"] == signed["credential"]  # the same keys, the same ward
     shell.ok("node", "enrol", shell.path("n"), shell.path("b"))
+
+
+def test_a_request_is_shown_again_and_its_code_fits_a_console(shell: Shell) -> None:
+    asked = shell.ok("node", "request", shell.path("n"), "--name", "東住吉区役所")
+
+    assert shell.ok("node", "request", shell.path("n"), "--name", "東住吉区役所") == asked
+    assert columns_for(asked["text"]) <= 80
+    said = shell.refused(2, "node", "request", shell.path("n"), "--name", "西区役所")
+    assert "東住吉区役所" in said
+
+
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("\n", 1), ("no\n", 1)])
+def test_at_a_terminal_the_six_words_are_compared_before_anything_is_signed(
+    typed: str, code: int, shell: Shell, net: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    asked = shell.ok("node", "request", shell.path("n"), "--name", "北区役所")
+    keyboard = io.StringIO(typed)
+    monkeypatch.setattr(keyboard, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", keyboard)
+    out = Path(shell.path("a"))
+
+    words = ["issuer", "sign", net, asked["request"], "--ward", "00", "-o", str(out)]
+    assert main(words) == code
+    assert asked["words"] in capsys.readouterr().err
+    assert out.exists() is (code == 0)
+    assert len(authority.load(Path(net)).book.nodes) == (code == 0)
+
+
+def test_a_node_is_found_by_the_name_of_its_ward(
+    shell: Shell, net: str, wards: dict[str, str]
+) -> None:
+    assert wards
+    assert shell.ok("issuer", "suspend", net, "北区")["name"] == "北区役所"
+    enrol(shell, net, "北区分室", "--ward", "01")
+    assert "2 nodes are called so" in shell.refused(2, "issuer", "suspend", net, "北区")
 
 
 @pytest.mark.parametrize("name", ["", "北区\u202e役所", "a\nb", "長" * 61])

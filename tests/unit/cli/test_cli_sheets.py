@@ -7,10 +7,12 @@ import re
 import pytest
 import segno
 
-from meshrelay.cli.enrolment import TEXT_PREFIX, request_bytes, request_text
+from meshrelay.cli import x509
+from meshrelay.cli.enrolment import TEXT_PREFIX, make_request, request_bytes, request_text
 from meshrelay.cli.qr import columns_for, in_terminal, svg_path
 from meshrelay.cli.sheets import CARDS_PER_SHEET, Card, page
 from meshrelay.core.records import StaffCredential
+from meshrelay.core.signing import Signer
 from meshrelay.errors import ConfigError
 
 CODE = "0123-4567-89AB-CDEF-G"
@@ -64,7 +66,7 @@ def test_the_drawn_code_is_the_log_in_link() -> None:
 
 
 def test_a_request_survives_being_photographed() -> None:
-    data = bytes(range(256)) * 2
+    data = make_request(Signer(bytes(32)), "北区役所", bytes(32), x509.make_key())
     text = request_text(data)
 
     assert re.fullmatch(r"MR1:[A-Z2-7]+", text)  # what QR codes pack densely

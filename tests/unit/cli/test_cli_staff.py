@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -224,7 +225,7 @@ def test_cards_as_a_table_have_codes_and_links_and_no_formulas(shell: Shell, net
     with Path(shell.path("cards.csv")).open(encoding="utf-8-sig", newline="") as file:
         (row,) = csv.DictReader(file)
     assert (row["name"], row["unit"]) == ("'=HYPERLINK(1)", "'-1")
-    assert row["link"] == f"http://192.0.2.10:8101/login#s=1&c={row['card']}"
+    assert row["link"] == f"http://192.0.2.10:8101/login#s=1&c={quote(row['card'])}"
 
 
 def test_cards_of_several_wards_are_several_files(shell: Shell, net: str) -> None:
