@@ -34,7 +34,7 @@ _COMPARE = "機器の画面の6語と同じですか / does the node's screen sh
 _DIFFER = (
     "取り消しました。何も発行していません。",
     "Not agreed; nothing was signed.",
-    "6語が違うときは、途中で別のファイルに替わっています。機器で request をもう一度表示して比べてください。",
+    "6語が違えば、その機器のファイルではありません。機器でもう一度表示して比べてください。",
     "If the words differ, this is not that node's request: show it again there and compare.",
 )
 
