@@ -41,9 +41,10 @@ CARD = "AAAA-BBBB-CCCC-DDDD-1"
 PIN = "246810"
 
 
-@dataclass(frozen=True)
+@dataclass
 class FakeSeat:
     person: Person
+    revoked: bool = False
 
 
 @dataclass

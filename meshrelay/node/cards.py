@@ -214,7 +214,7 @@ class Cards:
 
     def _in_charge(self, seat: Seat, roles: tuple[str, ...] = (ROLE_REGISTRAR, ROLE_HQ)) -> Person:
         taken = open_seat(seat)
-        if not set(roles) & set(taken.person.roles) or taken.staff in self._book.struck:
+        if not set(roles) & set(taken.person.roles) or taken.revoked:
             raise no_right("登録担当者の権限がありません。", "You have no registrar's rights.")
         return taken.person
 

@@ -426,7 +426,7 @@ class Node:
             raise revoked_node()
         opened, person = await self._turnstile.open(staff_id, card_code, pin, pin_again)
         await self._driver.submit([], opened.records)
-        seat = OpenSeat(person, opened)
+        seat = OpenSeat(person, opened, self.machine.book.struck)
         self._seats.add(seat)
         return seat
 

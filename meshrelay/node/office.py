@@ -238,6 +238,8 @@ class Seat(Protocol):
 
     @property
     def person(self) -> Person: ...
+    @property
+    def revoked(self) -> bool: ...  # the person's credential ended: show and take nothing more
 
 
 class Office(Protocol):

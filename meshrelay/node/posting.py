@@ -122,7 +122,7 @@ class Posting:
             return msgspec.json.decode(kept[1], type=Posted)
         if self._machine.me in self._machine.book.revoked:
             raise revoked_node()
-        if seat.staff in self._machine.book.struck:
+        if seat.revoked:
             raise card_revoked()
         storing = asyncio.get_running_loop().create_task(
             self._store_message(key, content, room, draft())

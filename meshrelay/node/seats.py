@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TypeVar
 
 from meshrelay.core import claims
@@ -34,8 +34,9 @@ T = TypeVar("T")
 class OpenSeat:
     """One person logged in at this node: holds the session key, never stored."""
 
-    def __init__(self, person: Person, opened: Opened) -> None:
+    def __init__(self, person: Person, opened: Opened, struck: Container[bytes]) -> None:
         self.person = person
+        self._struck = struck
         self.session = opened.session
         self.signer = opened.signer
         self.lock = opened.lock
@@ -47,6 +48,11 @@ class OpenSeat:
         content = self.session.content
         assert isinstance(content, Session)
         return content.staff
+
+    @property
+    def revoked(self) -> bool:
+        """Whether the person's credential was revoked since."""
+        return self.staff in self._struck
 
 
 def open_seat(seat: Seat) -> OpenSeat:

@@ -14,6 +14,7 @@ from aiohttp import web
 from meshrelay.errors import RefusedError
 from meshrelay.node.card_desk import TemporaryCard
 from meshrelay.node.office import Office, Seat
+from meshrelay.node.seats import card_revoked
 
 # A ward has some hundred staff; each may use a few devices.
 SESSIONS_MAX = 2000
@@ -93,6 +94,9 @@ class Sessions:
         """The session of this request's cookie, None if there is none (any more).
 
         It may be locked: look before showing anything.
+
+        Raises:
+            RefusedError: `card_revoked`, once: the person's credential was revoked since.
         """
         token = request.cookies.get(self.cookie_secure if request.secure else self.cookie)
         if not token:
@@ -100,6 +104,9 @@ class Sessions:
         session = self._by_key.get(_key(token))
         if session is None or session.secure != request.secure:
             return None
+        if session.seat.revoked:
+            self.end(session)
+            raise card_revoked()
         now_ms = self._office.now_ms()
         if now_ms - session.opened_ms > SESSION_MS_MAX:
             self.end(session)
@@ -109,8 +116,8 @@ class Sessions:
         return session
 
     def alive(self, session: Session) -> bool:
-        """Whether it may see and do things: neither ended nor locked."""
-        return session.key in self._by_key and not session.locked
+        """Whether it may see and do things: neither ended nor locked nor revoked."""
+        return session.key in self._by_key and not session.locked and not session.seat.revoked
 
     def note_input(self, session: Session) -> None:
         """Somebody sits there: a shared PC's lock waits again."""

@@ -147,6 +147,12 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "ログインが終わっています。新しいメッセージは届きません。PINを入れると送信します。",
         "You are logged out: nothing new arrives. Enter your PIN, and what waits is sent.",
     ),
+    "revoked_here": (
+        "このカードは失効しました。新しいメッセージは届きません。書いたものはこの端末に残っています。"
+        "新しいカードでログインすると送信します。",
+        "This card was revoked: nothing new arrives. What you wrote is kept on this device; log "
+        "in with a new card, and it is sent.",
+    ),
     "other_person": (
         "別の人がログインしました。ページを開き直してください。",
         "Somebody else has logged in. Open the page again.",
@@ -196,9 +202,9 @@ ISLAND_KEYS = (
     "unsure", "fork", "revoked", "staff_revoked", "binding_conflict", "unknown_kind",
     "unsigned", "unsigned_short", "source_walk_in", "source_paper", "source_phone", "lock_offline",
     "from_here_unread", "empty_room", "older", "new_pill", "again", "rewrite", "remove",
-    "outbox_n", "outbox_refused", "outbox_other", "node_gone", "pin_to_send", "other_person",
-    "open_room", "reload", "store_failed", "logout_ask", "logout_wait", "logout_drop", "login",
-    "login_wait", "pin_new", "details",
+    "outbox_n", "outbox_refused", "outbox_other", "node_gone", "pin_to_send", "revoked_here",
+    "other_person", "open_room", "reload", "store_failed", "logout_ask", "logout_wait",
+    "logout_drop", "login", "login_wait", "pin_new", "details",
 )  # fmt: skip
 
 WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}

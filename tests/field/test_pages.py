@@ -267,6 +267,24 @@ async def test_the_outbox_survives_a_dead_node_a_reload_and_a_new_login(
     assert await page.locator(UNSENT).count() == 0
 
 
+async def test_a_page_whose_card_was_revoked_says_so_and_a_new_card_sends_what_was_kept(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    ward.office.seats[-1].revoked = True
+    await send(page, "失効の後に書いた")
+    banner = page.locator("#banner")
+    await expect(banner).to_contain_text("このカードは失効しました")
+    await expect(banner).to_contain_text("新しいカードでログインすると送信します")
+    await page.reload()
+    assert page.url.startswith(f"{ward.url}/login")
+    await log_in(page, ward)
+
+    await page.wait_for_selector(".mark-node")
+    assert [m.body["text"] for m in ward.office.kept.values()] == ["失効の後に書いた"]
+
+
 @pytest.mark.parametrize("lost", ["localStorage", "indexedDB"])
 async def test_unsent_items_survive_a_reload_by_either_store(
     ward: Ward, open_page: Open, lost: str

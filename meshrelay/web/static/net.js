@@ -34,8 +34,8 @@ export function uuid7(ms) {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
-// `ok`, `gone` (no contact), `login` (card needed), `locked` (PIN needed) or `other` (somebody
-// else is logged in).
+// `ok`, `gone` (no contact), `login` (card needed), `revoked` (a new card needed), `locked` (PIN
+// needed) or `other` (somebody else is logged in).
 let contact = "ok";
 const listeners = [];
 export function onContact(call) {
@@ -49,6 +49,11 @@ export function setContact(state) {
     contact = state;
     listeners.forEach((call) => call(state));
   }
+}
+
+// The node tells of a revoked card once and ends the log-in.
+function loggedOut(problem) {
+  return problem.code === "card_revoked" || contact === "revoked" ? "revoked" : "login";
 }
 
 // Fetches and hands the response to `read`; rejects with Unreachable when nothing came in time.
@@ -101,6 +106,6 @@ export async function askAsMe(method, path, body) {
     setContact("gone");
     throw error;
   }
-  setContact(answer.status === 401 ? "login" : answer.status === 423 ? "locked" : "ok");
+  setContact(answer.status === 401 ? loggedOut(answer.json) : answer.status === 423 ? "locked" : "ok");
   return answer;
 }
