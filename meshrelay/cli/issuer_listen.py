@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,9 @@ def run_listen(args: argparse.Namespace) -> int:
         token = listening.new_token()
         address = shown(args.host or first_own_address(), listener.getsockname()[1])
         _ready(args, address, token)
-        peer = listening.serve_one(listener, token, admit, args.minutes * 60)
+        peer = listening.serve_one(
+            listener, token, admit, args.minutes * 60, lambda line: print(line, file=sys.stderr)
+        )
     request, record = done[0]
     result = {**admitted(request, ward, args.role, record), "peer": peer}
     if args.json:
@@ -70,7 +73,7 @@ def _ready(args: argparse.Namespace, address: str, token: str) -> None:
         print(json.dumps({"address": address, "token": token}), flush=True)
         return
     lines = [
-        f"token: {token}",
+        f"four words: {token}",
         f"within {args.minutes} minutes, on the node:",
         f'  meshrelay node enrol DIR --from {address} --token "{token}"',
     ]

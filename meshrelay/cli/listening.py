@@ -48,9 +48,15 @@ def spoken(token: str) -> str:
 
 
 def serve_one(
-    listener: socket.socket, token: str, admit: Callable[[bytes], bytes], seconds_max: float
+    listener: socket.socket,
+    token: str,
+    admit: Callable[[bytes], bytes],
+    seconds_max: float,
+    told: Callable[[str], None] = lambda _: None,
 ) -> str:
     """Wait for the one node that knows the token and hand it its answer; returns its address.
+
+    `told` is called with a sentence on each wrong try.
 
     Raises:
         RefusedError: nobody came in time, or too many wrong tokens were tried.
@@ -70,7 +76,9 @@ def serve_one(
             if request:
                 _send(peer, sealing.seal(sealing.one_way(key, _ANSWER), admit(request)))
                 return str(address[0])
-            wrong += request is None
+            if request is None:
+                wrong += 1
+                told(f"{address[0]}: wrong words, {WRONG_MAX - wrong} more tries")
         if wrong >= WRONG_MAX:
             raise RefusedError(
                 "too_many_tries",

@@ -140,7 +140,7 @@ def _fetch(args: argparse.Namespace) -> bytes:
         raise ConfigError(f"--from {args.source}: expected HOST:PORT") from error
     token = args.token
     if token is None and sys.stdin.isatty():
-        token = input("token (four words): ")
+        token = input("four words: ")
     if token is None:
         raise ConfigError("--token: expected the four words that `meshrelay issuer listen` shows")
     path = args.directory / "request.cbor"

@@ -46,7 +46,10 @@ def new(args: argparse.Namespace, what: str) -> str | None:
             raise ConfigError("--no-passphrase and --passphrase-file exclude each other")
         return None
     return chosen(
-        args.passphrase_file, f"new passphrase of {what}", "--passphrase-file FILE", _check
+        args.passphrase_file,
+        f"new passphrase of {what} ({CHARS_MIN} characters or more)",
+        "--passphrase-file FILE",
+        _check,
     )
 
 

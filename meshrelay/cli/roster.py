@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +64,10 @@ def read_roster(path: Path, wards: set[str]) -> list[RosterRow]:
                 continue
             line = rows.line_num
             values = dict(zip(heading, (cell.strip() for cell in cells), strict=False))
-            problem = _problem(values, len(heading), len(cells) - len(heading), wards, seen)
-            if problem:
-                bad.append(f"{path}:{line}: {problem}")
+            surplus = len(cells) - len(heading)
+            problems = list(_problems(values, len(heading), surplus, wards, seen))
+            if problems:
+                bad.append(f"{path}:{line}: {'; '.join(problems)}")
                 continue
             seen[values["staff_id"]] = line
             found.append(_row(line, values))
@@ -100,30 +102,31 @@ def _check_heading(path: Path, heading: list[str]) -> None:
         )
 
 
-def _problem(
+def _problems(
     values: dict[str, str], headings: int, surplus: int, wards: set[str], seen: dict[str, int]
-) -> str | None:
+) -> Iterator[str]:
     if surplus:
-        return f"expected {headings} cells, as in the headings; found {headings + surplus}"
+        yield f"expected {headings} cells, as in the headings; found {headings + surplus}"
+        return
     staff_id = values["staff_id"]
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,30}", staff_id):
-        return "staff_id: expected 1 to 30 ASCII letters, digits, - or _"
+        yield "staff_id: expected 1 to 30 ASCII letters, digits, - or _"
     if staff_id in seen:
-        return f"staff_id {staff_id} is in line {seen[staff_id]} already"
+        yield f"staff_id {staff_id} is in line {seen[staff_id]} already"
     if not values["name"]:
-        return "name: expected a name"
+        yield "name: expected a name"
     for column, value in values.items():
         if len(value) > NAME_CHARS_MAX:
-            return f"{column}: expected at most {NAME_CHARS_MAX} characters"
+            yield f"{column}: expected at most {NAME_CHARS_MAX} characters"
         if not value.isprintable():
-            return f"{column}: expected no control characters"
+            yield f"{column}: expected no control characters"
     if values["ward"] not in wards:
-        return f"ward {values['ward']!r}: expected one of {', '.join(sorted(wards))}"
+        known = ", ".join(sorted(wards))
+        yield f"ward {values['ward']!r}: expected one of {known} (or sign a node of it first)"
     roles = values.get("roles", "").split()
     wrong = [role for role in roles if role not in ROLES]
     if wrong or len(set(roles)) > ROLES_MAX:
-        return f"roles: expected words of {' '.join(ROLES)}, found {' '.join(roles)}"
-    return None
+        yield f"roles: expected words of {' '.join(ROLES)}, found {' '.join(roles)}"
 
 
 def _row(line: int, values: dict[str, str]) -> RosterRow:

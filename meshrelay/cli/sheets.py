@@ -49,6 +49,7 @@ body {{ margin: 0; color: #000; background: #fff;
 .unit {{ font-size: 8pt }}
 .qr {{ width: 31mm; height: 31mm; align-self: center }}
 .code {{ grid-column: 1 / 3; font-size: 8pt; white-space: nowrap }}
+.lost {{ font-size: 6.5pt }}
 .code b {{ font: bold 10.5pt "DejaVu Sans Mono", Consolas, Menlo, monospace }}
 @media screen {{ .sheet {{ margin: 0 auto 6mm; outline: .2mm dashed #888 }} }}
 @media print {{ .note {{ display: none }} }}
@@ -125,9 +126,10 @@ def _card(network_name: str, drill: bool, card: Card) -> str:
         f'<div class="net"><span>{say(network_name)} 職員カード</span>{mark}</div>'
         f'<div class="who">{kana}<div class="{size}">{say(person.name)}</div>'
         f'<div class="unit">{say(card.ward_name)}（{say(person.ward)}） {say(person.unit)}<br>'
-        f"職員番号 {say(person.staff_id)}</div></div>"
+        f"職員番号 {say(person.staff_id)}<br>{say(card.base)}</div></div>"
         f'<svg class="qr" viewBox="-2 -2 {side + 4} {side + 4}" shape-rendering="crispEdges" '
         f'role="img" aria-label="QR"><path d="{path}"/></svg>'
-        f'<div class="code">カード番号 <b>{say(card.code)}</b></div>'
+        f'<div class="code">カード番号 <b>{say(card.code)}</b>'
+        '<div class="lost">なくしたら、すぐ登録担当者へ。</div></div>'
         "</article>"
     )

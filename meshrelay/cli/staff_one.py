@@ -116,6 +116,7 @@ def run_bind(args: argparse.Namespace) -> int:
     from meshrelay.cli.cardfile import read_codes
     from meshrelay.cli.cards import bind_card
     from meshrelay.core.records import ROLE_HQ
+    from meshrelay.node.seats import pin_chars_min
 
     network = authority.load(args.directory)
     record, person = _person(network, args.staff_id)
@@ -134,7 +135,7 @@ def run_bind(args: argparse.Namespace) -> int:
         mounting.need(network, args, f"{args.staff_id} has role hq")
     pin = passphrase.chosen(
         args.pin_file,
-        f"{person.name}: new PIN",
+        f"{person.name}: new PIN ({pin_chars_min(person)} characters or more)",
         "--pin-file FILE",
         lambda chosen: check_pin(chosen, person),
     )

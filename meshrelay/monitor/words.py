@@ -84,6 +84,9 @@ TEXT: Final[Mapping[str, Mapping[str, str]]] = {
         "link_peer": "相手",
         "link_up": "開いた時刻",
         "bearers": "通信の口",
+        "bearer_connected": "つながっている",
+        "bearer_connecting": "つなごうとしている",
+        "bearer_listening": "相手を待っている",
         "numbers": "同じ数字を機械で読む",
     },
     "en": {
@@ -159,6 +162,9 @@ TEXT: Final[Mapping[str, Mapping[str, str]]] = {
         "link_peer": "Peer",
         "link_up": "Open since",
         "bearers": "Bearers",
+        "bearer_connected": "connected",
+        "bearer_connecting": "connecting",
+        "bearer_listening": "waiting for a peer",
         "numbers": "The same numbers for machines",
     },
 }

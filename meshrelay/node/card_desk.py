@@ -52,7 +52,10 @@ class CardDesk(Protocol):
     async def change_pin(
         self, seat: Seat, card_code: str, pin: str, new_pin: str, new_pin_again: str
     ) -> None:
-        """Choose another PIN; the old one must be known. Codes of `Office.log_in` besides."""
+        """Choose another PIN; the old one must be known.
+
+        Codes of `Office.log_in` besides, and `same_pin`.
+        """
 
     def find(self, seat: Seat, text: str, limit: int = 50) -> list[CardHolder]:
         """People whose number, name or kana contains `text`; a registrar's own ward only."""

@@ -41,7 +41,14 @@ from meshrelay.node.identity import (
     random_bytes,
 )
 from meshrelay.node.office import Person, Seat
-from meshrelay.node.seats import OpenSeat, Turnstile, check_new_pin, open_seat, to_person
+from meshrelay.node.seats import (
+    OpenSeat,
+    Turnstile,
+    check_new_pin,
+    open_seat,
+    same_pin,
+    to_person,
+)
 
 FOUND_MAX = 200
 # Of a temporary card's number: two registrars who cannot hear each other draw apart.
@@ -67,6 +74,8 @@ class Cards:
         taken = open_seat(seat)
         staff = self._turnstile.card_of(taken.person.staff_id, card_code)
         check_new_pin(self._book.staff[staff], new_pin, new_pin_again)
+        if new_pin == pin:
+            raise same_pin()
         binding = await self._turnstile.derive(
             taken.person.staff_id, lambda: change_pin(self._book, staff, card_code, pin, new_pin)
         )

@@ -25,12 +25,14 @@ def troubles(book: RecordBook, me: bytes) -> list[str]:
     found = []
     for key in sorted({log.origin for log in book.proofs} - book.revoked.keys()):
         found.append(
-            f"{_called(book, key)}: two different entries for one place in a log: "
+            f"{_called(book, key)}: ログの同じ場所に違う記録が2つあります。"
+            "鍵が盗まれたおそれがあります。その機器を失効させてください / two different entries for one place in a log: "
             "a key may be stolen: revoke that node"
         )
     if me in book.revoked:
         found.append(
-            f"{_called(book, me)}: this node is revoked: nobody takes what it writes; "
+            f"{_called(book, me)}: この機器は失効しています。書いたものはどこにも届きません。"
+            "新しい鍵で登録し直してください / this node is revoked: nobody takes what it writes; "
             "enrol the machine anew with a new key"
         )
     return found

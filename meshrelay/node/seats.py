@@ -172,9 +172,14 @@ class Turnstile:
             tries.free_at_s = time.monotonic() + wait_s
 
 
+def pin_chars_min(person: StaffCredential) -> int:
+    """The least length of somebody's PIN."""
+    return PIN_CHARS_MIN_HQ if ROLE_HQ in person.roles else PIN_CHARS_MIN
+
+
 def check_new_pin(person: StaffCredential, pin: str, pin_again: str | None) -> None:
     """Refuse a PIN that was not typed twice alike, is short, or is a run."""
-    least = PIN_CHARS_MIN_HQ if ROLE_HQ in person.roles else PIN_CHARS_MIN
+    least = pin_chars_min(person)
     if pin_again is None:
         raise RefusedError(
             "choose_pin",
@@ -205,7 +210,7 @@ def check_new_pin(person: StaffCredential, pin: str, pin_again: str | None) -> N
     if len(pin) < least:
         raise RefusedError(
             "pin_too_short",
-            f"PINが短すぎます({least}文字以上)。",
+            f"PINが短すぎます（{least}文字以上）。",
             f"The PIN is too short (at least {least} characters).",
             "もっと長いPINを決めてください。",
             "Choose a longer PIN.",
@@ -213,13 +218,27 @@ def check_new_pin(person: StaffCredential, pin: str, pin_again: str | None) -> N
         )
 
 
+def same_pin() -> RefusedError:
+    """A PIN was to be changed into itself."""
+    return RefusedError(
+        "same_pin",
+        "新しいPINが、いまのPINと同じです。",
+        "The new PIN is the present one.",
+        "別のPINを決めてください。",
+        "Choose another one.",
+        400,
+    )
+
+
 def _unknown_card() -> RefusedError:
     return RefusedError(
         "unknown_card",
         "この職員番号とカード番号の組は名簿にありません。",
         "This staff number and card code are not in the roster.",
-        "番号を確かめて、もう一度入力してください。分からないときは登録担当者へ。",
-        "Check both and type them again, or ask your registrar.",
+        "番号を確かめて、もう一度入力してください。新しいカードは、名簿がこの機器に届くと使えます。"
+        "分からないときは登録担当者へ。",
+        "Check both and type them again. A new card works once the roster has arrived at this "
+        "machine. Or ask your registrar.",
         401,
     )
 

@@ -71,8 +71,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "pin": ("PIN", "PIN"),
     "pin_again": ("PINをもう一度", "PIN again"),
     "pin_new": (
-        "はじめて使うカードです。これから使うPINを決めて、2回入れてください（6桁以上）。",
-        "This card is new. Choose a PIN of at least 6 digits and enter it twice.",
+        "はじめて使うカードです。これから使うPINを決めて、2回入れてください（6文字以上）。",
+        "This card is new. Choose a PIN of at least 6 characters and enter it twice.",
     ),
     "http_warning": (
         "この接続は暗号化されていません。近くの人に見られるおそれがあります。"
