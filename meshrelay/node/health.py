@@ -26,8 +26,8 @@ def troubles(book: RecordBook, me: bytes) -> list[str]:
     for key in sorted({log.origin for log in book.proofs} - book.revoked.keys()):
         found.append(
             f"{_called(book, key)}: ログの同じ場所に違う記録が2つあります。"
-            "鍵が盗まれたおそれがあります。その機器を失効させてください / two different entries for one place in a log: "
-            "a key may be stolen: revoke that node"
+            "鍵が盗まれたおそれがあります。その機器を失効させてください / "
+            "two different entries for one place in a log: a key may be stolen: revoke that node"
         )
     if me in book.revoked:
         found.append(

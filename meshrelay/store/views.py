@@ -15,20 +15,24 @@ import msgspec
 from meshrelay.errors import ConfigError
 from meshrelay.store.sqlite import connect, ensure_schema, transaction
 
-VERSION = 3
+VERSION = 4
+# Rows are appended, and whoever points at one does it by number: a message is written in four
+# small places and one long one.
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE rows (
-  kind TEXT NOT NULL, key TEXT NOT NULL, grp TEXT NOT NULL, sort TEXT NOT NULL,
-  changed INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, key)
-) WITHOUT ROWID;
+  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, grp TEXT NOT NULL,
+  sort TEXT NOT NULL, changed INTEGER NOT NULL, value BLOB NOT NULL
+);
+CREATE UNIQUE INDEX rows_by_key ON rows (kind, key);
 CREATE INDEX rows_by_group ON rows (kind, grp, sort);
 CREATE INDEX rows_by_change ON rows (kind, changed);
+CREATE TABLE logs (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE carriers (
-  log TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
-  PRIMARY KEY (log, seq, kind, key)
+  log INTEGER NOT NULL, seq INTEGER NOT NULL, row INTEGER NOT NULL,
+  PRIMARY KEY (log, seq, row)
 ) WITHOUT ROWID;
-CREATE INDEX carriers_by_row ON carriers (kind, key);
+CREATE INDEX carriers_by_row ON carriers (row);
 """
 
 Row = dict[str, Any]
@@ -52,6 +56,7 @@ class Views:
         ensure_schema(self._connection, path, SCHEMA, VERSION)
         self._run = self._connection.execute
         self._changed = int(self._meta("changed", 0))
+        self._logs: dict[str, int] = dict(self._run("SELECT name, id FROM logs"))
 
     def _meta(self, key: str, default: Any) -> Any:
         row = self._run("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
@@ -64,8 +69,9 @@ class Views:
     def clear(self, life: bytes) -> None:
         """Begin again as another life: cursors that pages hold are void."""
         with transaction(self._connection):
-            for table in ("rows", "carriers", "meta"):
+            for table in ("rows", "carriers", "logs", "meta"):
                 self._run(f"DELETE FROM {table}")
+            self._logs.clear()
             self._run("INSERT INTO meta VALUES ('life', ?)", (life,))
         self._changed = 0
 
@@ -91,7 +97,9 @@ class Views:
     def put(self, kind: str, key: str, group: str, sort: str, row: Row) -> None:
         self._changed += 1
         self._run(
-            "INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?)",
+            "INSERT INTO rows (kind, key, grp, sort, changed, value) VALUES (?,?,?,?,?,?) "
+            "ON CONFLICT (kind, key) DO UPDATE SET grp=excluded.grp, sort=excluded.sort, "
+            "changed=excluded.changed, value=excluded.value",
             (kind, key, group, sort, self._changed, msgspec.msgpack.encode(row)),
         )
 
@@ -99,8 +107,15 @@ class Views:
         self._run("DELETE FROM rows WHERE kind=? AND key=?", (kind, key))
 
     def carry(self, place: str, kind: str, key: str) -> None:
-        log, _, seq = place.rpartition(":")
-        self._run("INSERT OR IGNORE INTO carriers VALUES (?,?,?,?)", (log, int(seq), kind, key))
+        name, _, seq = place.rpartition(":")
+        log = self._logs.get(name)
+        if log is None:
+            log = self._logs[name] = len(self._logs) + 1
+            self._run("INSERT INTO logs VALUES (?,?)", (log, name))
+        self._run(
+            "INSERT OR IGNORE INTO carriers SELECT ?, ?, id FROM rows WHERE kind=? AND key=?",
+            (log, int(seq), kind, key),
+        )
 
     def touch(self, place: str) -> None:
         log, _, seq = place.rpartition(":")
@@ -109,12 +124,12 @@ class Views:
     def touch_range(self, log: str, low: int, high: int) -> None:
         """Rows carried by entries of `log` in (low, high] changed for pages."""
         rows = self._run(
-            "SELECT DISTINCT kind, key FROM carriers WHERE log=? AND seq>? AND seq<=?",
-            (log, low, high),
+            "SELECT DISTINCT row FROM carriers WHERE log=? AND seq>? AND seq<=?",
+            (self._logs.get(log), low, high),
         ).fetchall()
-        for row in rows:  # a number each: pages page through changes by number
+        for (row,) in rows:  # a number each: pages page through changes by number
             self._changed += 1
-            self._run("UPDATE rows SET changed=? WHERE kind=? AND key=?", (self._changed, *row))
+            self._run("UPDATE rows SET changed=? WHERE id=?", (self._changed, row))
 
     def close(self) -> None:
         self._connection.close()
@@ -177,8 +192,9 @@ class ViewReader:
         count = self._run(
             "SELECT count(*) FROM (SELECT 1 FROM rows r WHERE r.kind=? AND r.grp=? "
             "AND substr(r.key, 1, ?) <> ? AND NOT EXISTS (SELECT 1 FROM carriers c "
-            "JOIN rows s ON s.kind=? AND s.key = c.log || ':' || c.seq || ':' || ? "
-            "WHERE c.kind=r.kind AND c.key=r.key) LIMIT ?)",
+            "JOIN logs l ON l.id=c.log "
+            "JOIN rows s ON s.kind=? AND s.key = l.name || ':' || c.seq || ':' || ? "
+            "WHERE c.row=r.id) LIMIT ?)",
             (kind, group, len(own), own, seen_kind, person, limit),
         ).get
         return int(count)
