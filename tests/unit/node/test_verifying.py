@@ -105,18 +105,19 @@ async def test_a_small_frame_with_nothing_before_it_is_delivered_at_once() -> No
 
 async def test_after_a_drop_nothing_of_the_link_is_delivered_and_all_is_done() -> None:
     hall = Hall()
-    hall.hold("a", "b")
-    for name in ("a", "b", "c"):
+    under_way = [f"under way {number}" for number in range(WORKERS)]
+    hall.hold(*under_way)
+    for name in (*under_way, "waiting"):
         hall.put(1, entries(name))
     hall.verifying.drop(1)
-    assert hall.done == ["a", "b", "c"]
+    assert hall.done == [*under_way, "waiting"]
 
     hall.put(2, entries("other"))
-    hall.let("a", "b")
+    hall.let(*under_way)
     await until(lambda: hall.delivered)
     hall.verifying.close()
     assert hall.delivered == [(2, "other")]
-    assert "c" not in hall.started
+    assert "waiting" not in hall.started
 
 
 async def test_closing_drops_what_waits() -> None:
