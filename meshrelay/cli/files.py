@@ -26,7 +26,9 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
-        raise ConfigError(f"{path} exists already; it is not overwritten") from None
+        raise ConfigError(
+            f"{path} exists already and is not overwritten; name another file"
+        ) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
     _fill(handle, path, data)
@@ -117,7 +119,7 @@ def check_absent(path: Path) -> None:
         ConfigError: it is there.
     """
     if path.exists():
-        raise ConfigError(f"{path} exists already; it is not overwritten")
+        raise ConfigError(f"{path} exists already and is not overwritten; name another file")
 
 
 def check_new(path: Path) -> None:

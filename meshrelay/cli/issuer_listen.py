@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LISTEN_ABOUT = """Admit one node over the LAN, with a one-time token instead of a USB stick.
 
 Shows an address and four words, and waits ten minutes for the one node that is told them:
-`meshrelay node enrol DIR --from ADDRESS --token WORDS`. After five wrong tokens it ends.
+`meshrelay node enrol DIR --from ADDRESS`. After five wrong tokens it ends.
 With --json it prints one object when it is ready and one when it is done, a line each."""
 _LISTEN_EXAMPLE = """  meshrelay issuer listen osaka --ward 01 --ward-name 北区 --ward-name-en Kita
   meshrelay issuer listen osaka --ward 02 --port 7411"""
@@ -75,7 +75,7 @@ def _ready(args: argparse.Namespace, address: str, token: str) -> None:
     lines = [
         f"four words: {token}",
         f"within {args.minutes} minutes, on the node:",
-        f'  meshrelay node enrol DIR --from {address} --token "{token}"',
+        f"  meshrelay node enrol DIR --from {address}        (it asks for the four words)",
     ]
     print("\n".join(lines), flush=True)
 

@@ -176,7 +176,8 @@ def run_vector(args: argparse.Namespace) -> int:
         args,
         {"lines": len(held.lines), "writers": len(held.writers), "output": str(args.output)},
         [
-            f"{answer.count(len(held.lines), 'log')}, written in by "
+            f"{answer.count(len(held.lines), 'log')} of "
+            f"{answer.count(len({line.log.origin for line in held.lines}), 'node')}, written in by "
             f"{answer.count(len(held.writers), 'person', 'people')}: {args.output}",
             "carry it to the issuer: --vector FILE",
         ],

@@ -65,20 +65,30 @@ def known(file: Path | None, what: str) -> str:
 
 
 def chosen(file: Path | None, what: str, option: str, check: Callable[[str], None]) -> str:
-    """A new secret: from a file, or typed twice.
+    """A new secret: from a file, or typed twice, and again until `check` has nothing against it.
 
     Raises:
-        ConfigError: `check` says so, the two differ, or nobody can be asked.
+        ConfigError: `check` says so of the file's, the two differ, or nobody can be asked.
     """
     if file is not None:
         secret = first_line(file)
         check(secret)
         return secret
     secret = _ask(f"{what}: ", option)
-    check(secret)
+    while problem := _problem(check, secret):
+        print(problem, file=sys.stderr)
+        secret = _ask(f"{what}: ", option)
     if _ask(f"{what}, again: ", option) != secret:
         raise ConfigError("the two differ; nothing was done")
     return secret
+
+
+def _problem(check: Callable[[str], None], secret: str) -> str:
+    try:
+        check(secret)
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 def first_line(file: Path) -> str:

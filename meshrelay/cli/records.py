@@ -29,14 +29,15 @@ def run_import(args: argparse.Namespace) -> int:
 
     added, known = import_records(args.directory, args.file)
     runs = is_running(args.directory)
+    taken = (
+        "the node runs and takes them in within seconds"
+        if runs
+        else "the node takes them in when it starts"
+    )
+    nothing = f"nothing new in {args.file}: all of its {answer.count(known, 'record')} were here"
     answer.say(
         args,
         {"added": added, "known": known, "running": runs},
-        [
-            f"{answer.count(added, 'record')} added, {known} already there",
-            "the node runs and takes them in within seconds"
-            if runs
-            else "the node takes them in when it starts",
-        ],
+        [f"{answer.count(added, 'record')} added", taken] if added else [nothing],
     )
     return 0

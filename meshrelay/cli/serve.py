@@ -21,6 +21,7 @@ from meshrelay.cli.addresses import first_own_address, own_addresses, shown
 from meshrelay.cli.keyfiles import read_node_dir
 from meshrelay.cli.machine import keep_machine
 from meshrelay.cli.places import LOCK
+from meshrelay.core.clock import TRUSTED
 from meshrelay.errors import ConfigError, StoreError
 from meshrelay.monitor.pages import routes
 from meshrelay.node.config import Config, address
@@ -83,6 +84,11 @@ async def _run(directory: Path, config: Config, keys: Keys) -> None:
         app = create_app(node, hosts=web_hosts(config), extra=routes(node), policy=policy)
         async with serve(app, host, port, https):
             log.info("staff page http://%s", page)
+            if node.status().clock_quality < TRUSTED:
+                log.warning(
+                    "nobody vouches for this clock: messages are marked 時刻不確か until NTP or HQ "
+                    "sets it, or until [clock] set_by_person in node.toml says that a person did"
+                )
             if https:
                 log.info("staff page https://%s", _page_host(https.host, https.port))
             stopping = loop.create_task(stop.wait())

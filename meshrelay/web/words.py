@@ -69,6 +69,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "Scan the card's QR code to fill it in.",
     ),
     "pin": ("PIN", "PIN"),
+    "pin_help": (
+        "はじめて使うカードなら、これから使うPINを決めて入れてください（6文字以上）。",
+        "With a new card, choose your PIN here: at least 6 characters.",
+    ),
     "pin_again": ("PINをもう一度", "PIN again"),
     "pin_new": (
         "はじめて使うカードです。これから使うPINを決めて、2回入れてください（6文字以上）。",

@@ -68,6 +68,17 @@ def test_a_passphrase_is_typed_twice_and_never_shown(tmp_path: Path) -> None:
     assert (kept.kept.passes, kept.kept.memory_kib) == (3, 256 * 1024)  # libsodium's "moderate"
 
 
+def test_a_short_passphrase_is_asked_for_again(tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    typed = [("new passphrase", "short"), ("new passphrase", WORDS), ("again", WORDS)]
+
+    code, shown = at_terminal(typed, "authority", "create", str(stick), "--name", "大阪市")
+
+    assert code == 0, shown
+    assert "too short: expected at least" in shown
+    assert unlock(read(stick), WORDS).public == read(stick).public
+
+
 def test_two_passphrases_that_differ_make_nothing(tmp_path: Path) -> None:
     stick = tmp_path / "stick"
     typed = [("new passphrase", WORDS), ("again", WORDS + "!")]

@@ -64,6 +64,7 @@ function choosePin(problem) {
   const first = document.getElementById("again").hidden;
   document.getElementById("again").hidden = false;
   document.getElementById("pin-new").hidden = false;
+  document.getElementById("pin-help").hidden = true;
   again.required = true;
   if (problem.code !== "choose_pin" || !first) show(...sentences(problem));
   else hide();

@@ -339,11 +339,17 @@ def test_imported_records_are_taken_in_at_a_start_and_the_answer_says_so(
 
     assert main(["records", "import", node, f"{net}/records.cbor"]) == 0
     said = capsys.readouterr().out
-    assert "0 records added, 3 already there" in said
-    assert "takes them in when it starts" in said
+    assert f"nothing new in {net}/records.cbor: all of its 3 records were here" in said
+    rows = "staff_id,name,ward\n1,淀川,00\n"
+    shell.ok("staff", "import", net, shell.text("1.csv", rows), "-o", shell.path("1"))
+    rows += "2,福島,00\n"
+    shell.ok("staff", "import", net, shell.text("2.csv", rows), "-o", shell.path("2"))
+    assert main(["records", "import", node, shell.path("1")]) == 0
+    said = capsys.readouterr().out
+    assert "1 record added" in said and "takes them in when it starts" in said
     with (Path(node) / "node.lock").open("wb") as running:
         fcntl.flock(running, fcntl.LOCK_EX)
-        assert main(["records", "import", node, f"{net}/records.cbor"]) == 0
+        assert main(["records", "import", node, shell.path("2")]) == 0
     assert "within seconds" in capsys.readouterr().out
 
 
