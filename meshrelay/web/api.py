@@ -21,6 +21,7 @@ from meshrelay.node.office import (
     Ward,
     WhoRead,
 )
+from meshrelay.node.seats import card_revoked
 from meshrelay.web import problems
 from meshrelay.web.desk_api import DeskApi
 from meshrelay.web.doors import Doors
@@ -219,7 +220,8 @@ class Api:
         """The session of this browser, if it may do this now; else 401, 423 or 403."""
         session = self._sessions.find(request)
         if session is None:
-            raise problems.not_logged_in()
+            revoked = self._sessions.is_revoked(request)
+            raise card_revoked() if revoked else problems.not_logged_in()
         if operation.token and not token_is(session, request.headers.get("X-CSRF-Token", "")):
             raise problems.bad_token()
         if session.locked and not operation.when_locked:

@@ -14,7 +14,6 @@ from aiohttp import web
 from meshrelay.errors import RefusedError
 from meshrelay.node.card_desk import TemporaryCard
 from meshrelay.node.office import Office, Seat
-from meshrelay.node.seats import card_revoked
 
 # A ward has some hundred staff; each may use a few devices.
 SESSIONS_MAX = 2000
@@ -94,19 +93,13 @@ class Sessions:
         """The session of this request's cookie, None if there is none (any more).
 
         It may be locked: look before showing anything.
-
-        Raises:
-            RefusedError: `card_revoked`, once: the person's credential was revoked since.
         """
-        token = request.cookies.get(self.cookie_secure if request.secure else self.cookie)
-        if not token:
-            return None
-        session = self._by_key.get(_key(token))
-        if session is None or session.secure != request.secure:
+        session = self._known(request)
+        if session is None:
             return None
         if session.seat.revoked:
-            self.end(session)
-            raise card_revoked()
+            self._office.log_out(session.seat)
+            return None
         now_ms = self._office.now_ms()
         if now_ms - session.opened_ms > SESSION_MS_MAX:
             self.end(session)
@@ -114,6 +107,16 @@ class Sessions:
         if session.device == SHARED and now_ms - session.input_ms > IDLE_MS_MAX:
             self.lock(session)
         return session
+
+    def is_revoked(self, request: web.Request) -> bool:
+        """Whether this browser's log-in ended because the person's credential was revoked."""
+        session = self._known(request)
+        return session is not None and session.seat.revoked
+
+    def _known(self, request: web.Request) -> Session | None:
+        token = request.cookies.get(self.cookie_secure if request.secure else self.cookie)
+        session = self._by_key.get(_key(token)) if token else None
+        return session if session is not None and session.secure == request.secure else None
 
     def alive(self, session: Session) -> bool:
         """Whether it may see and do things: neither ended nor locked nor revoked."""

@@ -51,11 +51,6 @@ export function setContact(state) {
   }
 }
 
-// The node tells of a revoked card once and ends the log-in.
-function loggedOut(problem) {
-  return problem.code === "card_revoked" || contact === "revoked" ? "revoked" : "login";
-}
-
 // Fetches and hands the response to `read`; rejects with Unreachable when nothing came in time.
 export async function reach(path, options, read) {
   const stop = new AbortController();
@@ -106,6 +101,7 @@ export async function askAsMe(method, path, body) {
     setContact("gone");
     throw error;
   }
-  setContact(answer.status === 401 ? loggedOut(answer.json) : answer.status === 423 ? "locked" : "ok");
+  const out = answer.status === 401 && (answer.json.code === "card_revoked" ? "revoked" : "login");
+  setContact(out || (answer.status === 423 ? "locked" : "ok"));
   return answer;
 }
