@@ -15,7 +15,7 @@ Address = tuple[str, int]
 # How long after the loss of a link its address is dialled in a hurry.
 HURRY_SECONDS = 120.0
 # Between two SYNs in a hurry, and before the next round of them.
-SYN_EVERY_S = 0.2
+SYN_EVERY_S = 0.3
 HURRY_PAUSE_S = 0.1
 CONNECT_SECONDS_MAX = 5.0
 
