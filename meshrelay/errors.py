@@ -13,6 +13,7 @@ what the operator reads.
     |   `-- ForkError           two entries for one seq
     |-- RefusedError          full, expired, revoked: tell the person why
     |-- BearerError           the path failed: back off, try again
+    |-- DamagedError          a stored row changed: keep it aside, fetch it again
     `-- StoreError            the disk failed: stop accepting, exit, restart
 """
 
@@ -89,6 +90,18 @@ class RefusedError(MeshRelayError):
 
 class BearerError(MeshRelayError):
     """A path to other nodes failed; it will be tried again."""
+
+
+class DamagedError(MeshRelayError):
+    """A stored row is not what was written; it is kept aside and fetched again.
+
+    `log` (a LogId) and `seq` say near which row the chain breaks.
+    """
+
+    def __init__(self, log: object, seq: int) -> None:
+        super().__init__(f"seq {seq}")
+        self.log = log
+        self.seq = seq
 
 
 class StoreError(MeshRelayError):

@@ -51,6 +51,11 @@ dir = {witness}
 # true: somebody has set this machine's clock and vouches for it (it has no NTP or GPS).
 # Holds until the next boot: then set the clock and save this file again.
 set_by_person = {clock_set_by_person}
+
+[storage]
+# The most that messages may take on the card (log.db), in MiB. At 70 % the oldest are dropped
+# that HQ has; people are refused photos at 80 %, messages at 90 %, urgent words at 100 %.
+quota_mb = {quota_mb}
 """
 
 
@@ -73,6 +78,7 @@ class NodeToml:
     tls: bool = True
     witness: str = "/dev/shm"
     clock_set_by_person: bool = False
+    quota_mb: int = 4096
 
     def render(self) -> str:
         """The file's text. JSON's strings, lists and booleans are TOML's."""

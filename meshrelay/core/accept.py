@@ -17,7 +17,7 @@ from meshrelay.core.vector import Line, Vector
 from meshrelay.core.verdict import Authorship, authorship
 from meshrelay.errors import RemoteProtocolError
 
-TAKEN, HELD, GAP, NO_CREDENTIAL, FORK, OWN_LOG, ENDED = range(7)
+TAKEN, HELD, GAP, NO_CREDENTIAL, FORK, OWN_LOG, ENDED, JUMPED = range(8)
 
 
 class Checked(NamedTuple):
@@ -78,12 +78,13 @@ class Acceptor:
         self._vector = vector
         self._clock = clock
         self._taken: dict[LogId, tuple[int, bytes]] = {}
+        self.jumps: dict[LogId, int] = {}  # log -> floor of everybody who has it
 
     def taken(self, log: LogId) -> int:
         """Height given to the writer, committed or not."""
-        return self._head(log)[0]
+        return self.head(log)[0]
 
-    def _head(self, log: LogId) -> tuple[int, bytes]:
+    def head(self, log: LogId) -> tuple[int, bytes]:
         taken = self._taken.get(log)
         if taken is not None:
             return taken
@@ -97,18 +98,19 @@ class Acceptor:
             return NO_CREDENTIAL
         if self._book.is_above_end(entry):
             return ENDED
-        height, head = self._head(log)
+        height, head = self.head(log)
         if entry.seq <= height:
             return FORK if entry.seq == height and entry.id != head else HELD
-        if not self.is_next(entry, height):
+        jumps = self.jumps.get(log, 0) == entry.seq - 1 > height
+        if not self.is_next(entry, height) and not jumps:
             return GAP
-        if entry.prev != head:
+        if entry.prev != head and not jumps:
             return FORK
         if log.origin == self._signer.public and log.incarnation == own_incarnation:
             return OWN_LOG
         self._taken[log] = (entry.seq, entry.id)
         self._clock.observe(entry.hlc, pt_ms)
-        return TAKEN
+        return JUMPED if jumps else TAKEN
 
     def is_next(self, entry: Entry, height: int) -> bool:
         """Logs are contiguous: only the next number is taken."""
@@ -117,7 +119,7 @@ class Acceptor:
     def append(self, draft: Draft, incarnation: bytes, pt_ms: int, quality: int) -> Entry:
         """Number, stamp and sign an entry of our own."""
         log = LogId(self._signer.public, incarnation, draft.lane)
-        height, head = self._head(log)
+        height, head = self.head(log)
         hlc = self._clock.stamp(pt_ms)
         if ms_of(hlc) > pt_ms + AHEAD_MS_MAX:  # stamps only grow: this one is a worse clock's
             quality = UNKNOWN

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import Effect, KeepCursor, Now
 from meshrelay.core.fetching import Fetching
+from meshrelay.core.filling import Filling
 from meshrelay.core.following import Following
 from meshrelay.core.forks import Forks
 from meshrelay.core.frames import (
@@ -51,6 +52,7 @@ class Announcing:
         serving: Serving,
         statements: Statements,
         forks: Forks,
+        filling: Filling,
     ) -> None:
         self._state = state
         self._following = following
@@ -58,6 +60,7 @@ class Announcing:
         self._serving = serving
         self._statements = statements
         self._forks = forks
+        self._filling = filling
 
     def hello(self, link: LinkState, now: Now) -> Iterator[Effect]:
         """Greet, unless that was done a moment ago."""
@@ -147,6 +150,11 @@ class Announcing:
         yield from self._owe(link, frame.lines, frame.pushed, now)
         if frame.after == frame.upto == 0:
             yield from self._following.offered(link, [line.log for line in frame.lines], now)
+        for line in frame.lines:
+            if line.floor:
+                yield from self._filling.floor_told(link, line, now)
+            else:
+                link.floors.pop(line.log, None)
         yield from self._fetching.announced(link, frame.records, now)
         yield from self.settle(link)
 

@@ -166,6 +166,12 @@ def _prev_at(raw: bytes) -> int:
     return at + 2
 
 
+def prev_of(raw: bytes) -> bytes:
+    """What an entry of our profile says of the one before it. Raises FrameError `malformed`."""
+    at = _prev_at(raw)
+    return raw[at : at + ID_BYTES]
+
+
 def pack(raw: bytes) -> bytes:
     """An entry without its `prev`, for a receiver that holds the entry before it.
 

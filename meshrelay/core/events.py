@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from meshrelay.core.accept import Prepared
 from meshrelay.core.entry import Draft, Entry, LogId
+from meshrelay.core.gaps import Gaps
 from meshrelay.core.records import Record
 from meshrelay.core.vector import Cursor, Line
 from meshrelay.core.verdict import Verdict
@@ -107,6 +108,49 @@ class EntriesRead(NamedTuple):
     held: list[HeldEntry]
 
 
+class BelowRead(NamedTuple):
+    """Answer to ReadBelow: stored entries in order, the last is number `high`; possibly none."""
+
+    link: int
+    log: LogId
+    high: int
+    held: list[HeldEntry]
+
+
+class Damaged(NamedTuple):
+    """Stored entries low+1 … high of `log` do not verify any more; the ids of both ends do."""
+
+    log: LogId
+    low: int
+    low_id: bytes
+    high: int
+    high_id: bytes
+    size: int
+
+
+class Evict(NamedTuple):
+    """Drop entries of `log` up to `upto`, whose id this is, for space; `size`: their bytes.
+
+    Whoever sends it has asked `Machine.may_evict` for each of them.
+    """
+
+    log: LogId
+    upto: int
+    upto_id: bytes
+    size: int
+
+
+class Room(NamedTuple):
+    """How full the store is: bytes used, and the most that it may use."""
+
+    used: int
+    quota: int
+
+
+class AskArchives(NamedTuple):
+    """Ask every archive in reach for a fresh HAVE: something is to be evicted."""
+
+
 class IdsRead(NamedTuple):
     """Answer to ReadIds: (seq, entry id) of those that are held."""
 
@@ -142,7 +186,8 @@ class Tick(NamedTuple):
 
 Event = (
     LinkUp | LinkDown | Received | Heard | Submit | Committed | CommitFailed | EntriesRead
-    | IdsRead | AboveRead | Found | Missing | Tick
+    | BelowRead | IdsRead | AboveRead | Found | Missing | Damaged | Evict | Room | AskArchives
+    | Tick
 )  # fmt: skip
 
 # Effects
@@ -172,13 +217,31 @@ class Taken(NamedTuple):
     age: int
 
 
+EVICTED, DAMAGED = "evicted", "damaged"
+
+
+class Holes(NamedTuple):
+    """What a log lacks from now on; rows above `low` and up to `high` go.
+
+    `why`: EVICTED, DAMAGED (they are kept aside), or "" when no row goes. `size`: their bytes.
+    """
+
+    log: LogId
+    gaps: Gaps
+    why: str = ""
+    low: int = 0
+    high: int = 0
+    size: int = 0
+
+
 class Commit(NamedTuple):
     """Write all of it in one FULL commit, then say Committed.
 
     `cuts`: logs that an end takes back to this line: entries above it leave the log; height 0
     removes the log. `orphans`: entries that a record of this commit keeps outside every log,
-    for the folds. Change numbers count logs of `entries` in order of first occurrence, then
-    `cuts`, then records with a lane.
+    for the folds. `filled`: entries that fill a gap, below the height. Change numbers count
+    logs of `entries` in order of first occurrence, then `cuts`, then `holes`, then records with
+    a lane.
     """
 
     ticket: int
@@ -188,6 +251,14 @@ class Commit(NamedTuple):
     link: int | None
     cuts: list[Line] = []
     orphans: list[Taken] = []
+    filled: list[Taken] = []
+    holes: list[Holes] = []
+
+    def changes(self) -> int:
+        """How many change numbers it takes."""
+        logs = len({taken.entry.log for taken in self.entries})
+        records = sum(record.lane is not None for record in self.records)
+        return logs + len(self.cuts) + len(self.holes) + records
 
 
 class ReadEntries(NamedTuple):
@@ -196,6 +267,17 @@ class ReadEntries(NamedTuple):
     link: int
     log: LogId
     first: int
+    bytes_max: int
+
+
+class ReadBelow(NamedTuple):
+    """Read entries above `low` up to `high`: at most `bytes_max` bytes of the last ones, at
+    least one if `high` is held."""
+
+    link: int
+    log: LogId
+    low: int
+    high: int
     bytes_max: int
 
 
@@ -266,5 +348,5 @@ class Refused(NamedTuple):
 
 Effect = (
     SendFrame | Broadcast | CloseLink | Commit | ReadEntries | ReadIds | ReadAbove | LookUp
-    | Rejudge | KeepHave | KeepCursor | Covered | AdoptTime | OwnLogEnded | Refused
+    | ReadBelow | Rejudge | KeepHave | KeepCursor | Covered | AdoptTime | OwnLogEnded | Refused
 )  # fmt: skip

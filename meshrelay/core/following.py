@@ -155,6 +155,8 @@ class Following:
         wanted = []
         withdrawn: dict[int, list[LogId]] = {}
         for log in logs:
+            if self._state.bars(log):
+                continue  # still owed: asked for again when there is room
             old = self._state.links.get(self._on.get(log, -1))
             if old is not None and old is not link:
                 withdrawn.setdefault(old.id, []).append(log)
@@ -176,14 +178,16 @@ class Following:
         buckets: list[int],
         now: Now,
         afresh: bool = False,
+        question: bool = False,
     ) -> Iterator[Effect]:
         """One WANT for the link, with a grant; cut into frames when long.
 
-        `afresh`: what was under way is given up for lost.
+        `afresh`: what was under way is given up for lost. `question`: an archive answers it
+        with a HAVE in any case.
         """
         nonce = NO_NONCE
-        if afresh or any(first for _, first in logs):
-            nonce = self._state.nonce
+        if afresh or question or any(first for _, first in logs):
+            nonce = self._state.nonce(now.mono_ms)
             link.asked_ms = now.mono_ms
         grant, done = link.next_grant(now.mono_ms)
         done = DONE_ALL if afresh else done
@@ -193,6 +197,14 @@ class Following:
             logs, records, buckets, done = logs[LINES_MAX:], records[RECORD_IDS_MAX:], [], 0
             if not logs and not records:
                 return
+
+    def bar(self, log: LogId, link: LinkState, now: Now) -> Iterator[Effect]:
+        """There is no room for this log: it is not to be sent here until it is asked for."""
+        if self._on.get(log) == link.id:
+            del self._on[log]
+        link.leases.pop(log, None)
+        if log not in link.refused:
+            yield from self._withdraw(link, [log], now)
 
     def say_again(self, link: LinkState, now: Now) -> Iterator[Effect]:
         """On a lossy link, say what we want once more: a WANT may be lost without a trace."""

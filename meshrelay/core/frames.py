@@ -1,4 +1,4 @@
-"""What travels on a link: ten frames, each one CBOR array, at most 64 KiB.
+"""What travels on a link: eleven frames, each one CBOR array, at most 64 KiB.
 
 The first element is the type; elements appended by later versions are ignored. Entries and
 records are deflated (RFC 1951): a session id, a name or a phrase is said once a batch.
@@ -122,6 +122,14 @@ class Heard(NamedTuple):
     words: list[tuple[bytes, bytes, int]]
 
 
+class Fill(NamedTuple):
+    """Send the entries right below and with `high`, in order, as many as fit; none up to `low`."""
+
+    log: LogId
+    low: int
+    high: int
+
+
 class Locate(NamedTuple):
     """Ids that we hold at some seqs of a log that forks."""
 
@@ -132,7 +140,7 @@ class Locate(NamedTuple):
 DONE_ALL = (1 << 32) - 1
 
 Frame = (
-    Hello | Lines | Want | Entries | Records | Haves | Buckets | Bucket | Heard | Locate
+    Hello | Lines | Want | Entries | Records | Haves | Buckets | Bucket | Heard | Locate | Fill
 )  # fmt: skip
 
 
@@ -160,10 +168,15 @@ def encode_frame(frame: Frame) -> bytes:
             return encode([9, [list(word) for word in heard]])
         case Locate(log, ids):
             return encode([10, *log, [list(pair) for pair in ids]])
+        case Fill(log, low, high):
+            return encode([14, *log, low, high])
 
 
 def _rows(lines: list[Line]) -> list[list[Any]]:
-    return [[*line.log, line.height, line.head[:HEAD_BYTES]] for line in lines]
+    return [
+        [*line.log, line.height, line.head[:HEAD_BYTES], *([line.floor] if line.floor else [])]
+        for line in lines
+    ]
 
 
 def _chained(raws: list[bytes]) -> list[bytes | list[bytes]]:
@@ -224,7 +237,7 @@ def decode_frame(data: bytes) -> Frame:
     fields = decode(data, FRAME_BYTES_MAX)
     if type(fields) is not list or not fields:
         raise FrameError("malformed", "frame")
-    if not is_uint(fields[0], 11) or fields[0] == 0:  # `case 1` would also match True
+    if not is_uint(fields[0], 15) or fields[0] in (0, 11, 12, 13):  # `case 1` would also match True
         raise FrameError("unknown_frame", f"type {fields[0]!r}"[:40])
     match fields:
         case [1, *hello] if len(hello) >= 8:
@@ -264,6 +277,8 @@ def decode_frame(data: bytes) -> Frame:
         case [10, origin, incarnation, lane, ids, *_]:
             log = _log([origin, incarnation, lane])
             return Locate(log, [_place(item) for item in _lists(ids, 2)])
+        case [14, origin, incarnation, lane, low, high, *_]:
+            return Fill(_log([origin, incarnation, lane]), _uint(low), _uint(high))
     raise FrameError("malformed", f"frame of type {fields[0]}")
 
 
@@ -308,10 +323,13 @@ def _place(item: list[Any]) -> tuple[int, bytes]:
 
 def _lines(rows: Any) -> list[Line]:
     lines = []
-    for row in _lists(rows, 5):
+    for item in rows if type(rows) is list else [None]:
+        has_floor = type(item) is list and len(item) == 6 and item[5] != 0
+        (row,) = _lists([item], 6 if has_floor else 5)
+        floor = row[5] if has_floor else 0
         if not is_bytes(row[4], HEAD_BYTES):
             raise FrameError("malformed", "line")
-        lines.append(Line(_log(row[:3]), _uint(row[3]), row[4]))
+        lines.append(Line(_log(row[:3]), _uint(row[3]), row[4], _uint(floor)))
     return lines
 
 

@@ -8,11 +8,12 @@ entry at that height itself and its id is the stated head.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from meshrelay.core.codec import decode, encode, is_bytes, is_text, is_uint
 from meshrelay.core.entry import INCARNATION_BYTES, LogId
 from meshrelay.core.frames import FRAME_BYTES_MAX, LINES_MAX, NONCE_BYTES, read_line
+from meshrelay.core.gaps import hole_of
 from meshrelay.core.signing import KEY_BYTES, Signer, payload_of, verify1
 from meshrelay.core.vector import DIGEST_BYTES, Line, Vector
 from meshrelay.errors import FrameError
@@ -29,10 +30,11 @@ _CONTEXT = b"meshrelay/have/1"
 class Have(NamedTuple):
     """One signed statement.
 
-    `number`: how many incarnations the store has had; `past`: the newest of them before
-    this one. Number 0: a brief answer, which says nothing of incarnations. `since`: the lines
-    are all that changed after this change number; 0 = the whole store (or its LINES_MAX
-    newest lines). `health`: for the monitor, by small keys.
+    `holes`: log -> (low, high): of a stated line, what lies above `low` and up to `high` may
+    never have been held. `number`: how many incarnations the store has had; `past`: the newest
+    of them before this one. Number 0: a brief answer, which says nothing of incarnations.
+    `since`: the lines are all that changed after this change number; 0 = the whole store (or
+    its LINES_MAX newest lines). `health`: for the monitor, by small keys.
     """
 
     raw: bytes
@@ -47,6 +49,7 @@ class Have(NamedTuple):
     stated_ms: int
     nonce: bytes
     health: dict[int, int | str | list[int]]
+    holes: dict[LogId, tuple[int, int]]
 
     def supersedes(self, other: Have) -> bool:
         """Whether the other's incarnation is a past one of this store.
@@ -84,7 +87,9 @@ def make_have(
     named, number = past[-PAST_MAX:], len(past) + 1
     if brief:
         lines, named, number = [], [], 0
-    rows = [[*line.log, line.height, line.head] for line in lines]
+    found = {line.log: hole_of(vector.gaps.get(line.log, ())) for line in lines}
+    holes = {log: hole for log, hole in found.items() if hole}
+    rows = [[*line.log, line.height, line.head, *holes.get(line.log, ())] for line in lines]
     digest = vector.digest()
     payload = encode(
         [
@@ -104,7 +109,7 @@ def make_have(
     raw = signer.sign1(payload, _CONTEXT + network)
     return Have(
         raw, signer.public, incarnation, number, named, vector.change, digest, since, lines,
-        stated_ms, nonce, health,
+        stated_ms, nonce, health, holes,
     )  # fmt: skip
 
 
@@ -132,11 +137,26 @@ def read_have(raw: bytes) -> Have:
         and _is_health(health)
     ):
         raise FrameError("malformed", "have fields")
-    lines = [read_line(row) for row in rows]
+    lines, holes = [], {}
+    for row in rows:
+        line, hole = _stated(row)
+        lines.append(line)
+        if hole is not None:
+            holes[line.log] = hole
     return Have(
         raw, signer, incarnation, number, past, change, digest, since, lines, stated_ms, nonce,
-        health,
+        health, holes,
     )  # fmt: skip
+
+
+def _stated(row: Any) -> tuple[Line, tuple[int, int] | None]:
+    """A line, and the hole in it."""
+    if type(row) is not list or len(row) != 7:
+        return read_line(row), None
+    low, high = row[5:]
+    if not (is_uint(low) and is_uint(high) and low < high):
+        raise FrameError("malformed", "hole")
+    return read_line(row[:5]), (low, high)
 
 
 def check_have(have: Have, network: bytes) -> None:
@@ -164,6 +184,7 @@ class _Word:
         self.still_newest: dict[bytes, Have] = {}  # raw -> HAVE that is the last word on some log
         self.covered: dict[LogId, int] = {}  # verified here against our own entries
         self.claims: dict[LogId, Line] = {}  # higher than what is verified so far
+        self.holes: dict[LogId, tuple[int, int]] = {}
 
 
 class Receipts:
@@ -216,6 +237,10 @@ class Receipts:
             word = words[have.incarnation] = _Word(have)
         elif have.order > word.newest.order:
             word.newest = have
+        if word.newest is have:
+            for line in have.lines:
+                word.holes.pop(line.log, None)
+            word.holes.update(have.holes)
         if have.since == 0 or have.digest == ours.digest():
             for old in [old for old, known in words.items() if have.supersedes(known.newest)]:
                 del words[old]  # said by the holder itself: the old store is gone
@@ -310,6 +335,13 @@ class Receipts:
                 past = [old for old in words if word.newest.supersedes(old.newest)]
                 tips.append(max(each.covered.get(log, 0) for each in (word, *past)))
         return min(tips, default=0)
+
+    def has(self, signer: bytes, log: LogId, seq: int) -> bool:
+        """Whether the signer's receipts cover this entry: below its height, and in no hole."""
+        holes = [word.holes.get(log, (0, 0)) for word in self._words.get(signer, {}).values()]
+        return self.covered(signer, log) >= seq and not any(
+            low < seq <= high for low, high in holes
+        )
 
     def covered_by(self, signer: bytes, incarnation: bytes, log: LogId) -> int:
         """Height up to which this very store said it holds `log`, checked against ours; 0 if not.

@@ -95,6 +95,8 @@ class LinkState:
         # What is brought here, what we said is not wanted here, and what we granted.
         self.push = PUSH_OWN
         self.leases: dict[LogId, Lease] = {}
+        self.floors: dict[LogId, int] = {}  # below these the peer holds nothing
+        self.fills_asked: dict[LogId, int] = {}
         self.refused: set[LogId] = set()
         self.grant = GRANT_BYTES_FIRST
         self.used = 0
@@ -111,6 +113,7 @@ class LinkState:
         self.vain: dict[bytes, None] = {}
         self.background: dict[bytes, None] = {}
         self.buckets: dict[int, None] = {}
+        self.fills: dict[LogId, tuple[int, int]] = {}
         self._ready: tuple[dict[LogId, None], ...] = tuple({} for _ in LANES)
         self.window = 0 if lossy else GRANT_BYTES_FIRST
         self.under_way = 0

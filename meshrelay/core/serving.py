@@ -6,14 +6,25 @@ from collections.abc import Iterator
 
 from meshrelay.core.clock import age_now
 from meshrelay.core.entry import LogId
-from meshrelay.core.events import Effect, EntriesRead, Now, ReadEntries, SendFrame
+from meshrelay.core.events import (
+    BelowRead,
+    Effect,
+    EntriesRead,
+    HeldEntry,
+    Now,
+    ReadBelow,
+    ReadEntries,
+    SendFrame,
+)
 from meshrelay.core.frames import (
     DONE_ALL,
     PUSH_ALL,
     PUSH_OWN,
     Bucket,
     Entries,
+    Fill,
     Frame,
+    Lines,
     Records,
     Want,
     encode_frame,
@@ -24,6 +35,8 @@ from meshrelay.core.state import State
 
 # Ids asked for in vain that are remembered a link.
 VAIN_MAX = 1_000
+# Gaps that one peer may ask us to fill at a time.
+FILLS_MAX = 256
 URGENT_LANES, TEXT_LANES, BULK_LANES = (0,), (1, 2), (3,)
 
 
@@ -119,10 +132,36 @@ class Serving:
                 yield from self._read(link, log)
             elif link.background:
                 yield self._records(link, link.background)
+            elif link.fills:
+                log, (low, high) = next(iter(link.fills.items()))
+                del link.fills[log]
+                link.reading = True
+                yield ReadBelow(link.id, log, low, high, link.batch_bytes())
             elif (log := link.next_log(BULK_LANES)) is not None:
                 yield from self._read(link, log)
             else:
                 return
+
+    def fill_asked(self, link: LinkState, fill: Fill) -> Iterator[Effect]:
+        """They lack a piece of a log: send it when nothing else is to be sent."""
+        if fill.log in self._state.vector.lines and len(link.fills) < FILLS_MAX:
+            link.fills[fill.log] = (fill.low, fill.high)
+            yield from self.pump(link)
+
+    def below_read(self, event: BelowRead, now: Now) -> Iterator[Effect]:
+        """Send the piece, or how far down our log goes."""
+        link = self._state.links.get(event.link)
+        if link is None:
+            return
+        link.reading = False
+        if event.held:
+            yield self._entries(link, event.held, now)
+        elif event.log in self._state.vector.lines:
+            yield self._floor(link, event.log)
+        yield from self.pump(link)
+
+    def _floor(self, link: LinkState, log: LogId) -> SendFrame:
+        return self._send(link, Lines(0, 0, [self._state.vector.lines[log]], [], False))
 
     def _send(self, link: LinkState, frame: Frame) -> SendFrame:
         data = encode_frame(frame)
@@ -158,11 +197,14 @@ class Serving:
         if link.standing.get(event.log) == event.first:
             if event.held:
                 link.standing[event.log] = event.first + len(event.held)
-                ages = [
-                    age_now(held.age, held.seen_ms, now.seen_ms, now.gap_ms) for held in event.held
-                ]
-                raws = [held.raw for held in event.held]
-                yield self._send(link, Entries(self._state.book.network, raws, ages, []))
+                yield self._entries(link, event.held, now)
             else:
                 link.sleep(event.log)
+                if event.first <= self._state.vector.floor(event.log):
+                    yield self._floor(link, event.log)
         yield from self.pump(link)
+
+    def _entries(self, link: LinkState, held: list[HeldEntry], now: Now) -> SendFrame:
+        ages = [age_now(one.age, one.seen_ms, now.seen_ms, now.gap_ms) for one in held]
+        raws = [one.raw for one in held]
+        return self._send(link, Entries(self._state.book.network, raws, ages, []))

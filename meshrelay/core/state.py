@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 
 from meshrelay.core.accept import Acceptor
 from meshrelay.core.book import RecordBook
+from meshrelay.core.entry import LogId
 from meshrelay.core.events import SendFrame
-from meshrelay.core.frames import BATCH_BYTES_MAX, Frame, encode_frame
+from meshrelay.core.frames import BATCH_BYTES_MAX, NONCE_BYTES, Frame, encode_frame
 from meshrelay.core.have import Receipts
 from meshrelay.core.link import LinkState
 from meshrelay.core.records import ROLE_ARCHIVE
-from meshrelay.core.signing import Signer
+from meshrelay.core.retention import Stock
+from meshrelay.core.signing import Signer, hash32
 from meshrelay.core.vector import NO_CURSOR, Cursor, Vector
+
+# How long one nonce is asked with; an answer may carry it or the one before.
+NONCE_MS = 10_000
 
 
 @dataclass
@@ -27,9 +32,24 @@ class State:
     receipts: Receipts
     incarnation: bytes
     past: list[tuple[bytes, int]]  # earlier incarnations, and the change where each ended
-    nonce: bytes
+    secret: bytes
     cursors: dict[bytes, Cursor]
     links: dict[int, LinkState] = field(default_factory=dict)
+    stock: Stock = field(default_factory=Stock)
+    fresh: dict[bytes, tuple[bytes, int]] = field(
+        default_factory=dict
+    )  # archive -> incarnation, when
+
+    def nonce(self, mono_ms: int, ago: int = 0) -> bytes:
+        """What an answer of now carries: another each NONCE_MS, so that no old one passes."""
+        return hash32(self.secret, (mono_ms // NONCE_MS - ago).to_bytes(8, "big", signed=True))[
+            :NONCE_BYTES
+        ]
+
+    def bars(self, log: LogId) -> str | None:
+        """Why nothing of this log is taken from peers now, None if it is."""
+        own = log.origin == self.signer.public
+        return None if own else self.stock.bars(log, log not in self.vector.lines)
 
     def is_archive(self, node: bytes) -> bool:
         """Whether a node keeps everything and answers each WANT with a HAVE."""

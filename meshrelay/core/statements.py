@@ -135,6 +135,8 @@ class Statements:
         yield from self._set_clock(have, link, now)
         newest = self._state.receipts.newest(have.signer)
         self._state.receipts.take(have, self._state.vector)
+        if link is not None and have.signer == link.peer and self._is_answer(have, now):
+            self._state.fresh[have.signer] = (have.incarnation, now.mono_ms)
         if newest is None or have.stated_ms >= newest.stated_ms:
             self.heard[have.signer] = (now.pt_ms, bearer, via)
         if have.number:
@@ -149,7 +151,7 @@ class Statements:
             link is not None
             and now.quality < TRUSTED
             and have.signer == link.peer
-            and have.nonce == self._state.nonce
+            and self._is_answer(have, now)
             and self._state.is_archive(have.signer)
             and now.mono_ms - link.asked_ms <= TIME_ANSWER_MS_MAX
         ):
@@ -157,6 +159,10 @@ class Statements:
             if isinstance(quality, int) and quality >= TRUSTED:
                 link.asked_ms -= TIME_ANSWER_MS_MAX  # one answer for one question
                 yield AdoptTime(have.stated_ms)
+
+    def _is_answer(self, have: Have, now: Now) -> bool:
+        """Whether it carries the nonce that we ask with now, or asked with a moment ago."""
+        return have.nonce in (self._state.nonce(now.mono_ms), self._state.nonce(now.mono_ms, 1))
 
     def moved(self) -> Iterator[Effect]:
         """What the receipts learned, as effects."""

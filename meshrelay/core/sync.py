@@ -19,16 +19,21 @@ from meshrelay.core.clock import HybridClock
 from meshrelay.core.entry import URGENT, Entry, LogId
 from meshrelay.core.events import (
     AboveRead,
+    AskArchives,
+    BelowRead,
     Broadcast,
     CloseLink,
     Commit,
     CommitFailed,
     Committed,
+    Damaged,
     Effect,
     EntriesRead,
     Event,
+    Evict,
     Found,
     Heard,
+    Holes,
     IdsRead,
     LinkDown,
     LinkUp,
@@ -38,17 +43,20 @@ from meshrelay.core.events import (
     Received,
     Refused,
     Rejudge,
+    Room,
     Submit,
     Taken,
     Tick,
 )
 from meshrelay.core.fetching import Fetching
+from meshrelay.core.filling import Filling
 from meshrelay.core.following import Following
 from meshrelay.core.forks import NO_LINK, Forks
 from meshrelay.core.frames import (
     Bucket,
     Buckets,
     Entries,
+    Fill,
     Haves,
     Hello,
     Lines,
@@ -59,9 +67,11 @@ from meshrelay.core.frames import (
     encode_frame,
 )
 from meshrelay.core.frames import Heard as HeardFrame
+from meshrelay.core.gaps import Gaps
 from meshrelay.core.have import Receipts
 from meshrelay.core.link import LinkState
 from meshrelay.core.records import Orphan, Record, make_orphan, read_record
+from meshrelay.core.retention import Stock
 from meshrelay.core.serving import Serving
 from meshrelay.core.signing import Signer, hash32
 from meshrelay.core.state import State, batches, send
@@ -98,7 +108,8 @@ class Machine:
         clock: HybridClock,
         receipts: Receipts,
         cursors: dict[bytes, Cursor],
-        nonce: bytes,
+        secret: bytes,
+        stock: Stock | None = None,
     ) -> None:
         self.me = signer.public
         self.book = book
@@ -109,17 +120,20 @@ class Machine:
         self.judge = Judge(book, rules)
         self.acceptor = Acceptor(signer, book, vector, clock)
         self._state = State(
-            signer, book, vector, self.acceptor, receipts, incarnation, past, nonce, cursors
+            signer, book, vector, self.acceptor, receipts, incarnation, past, secret, cursors
         )
         self.links = self._state.links
+        self._state.stock = stock or Stock()
         self.following = Following(self._state)
+        self.filling = Filling(self._state, self.following)
         self.fetching = Fetching(self._state, self.following)
         self.serving = Serving(self._state)
         self.statements = Statements(self._state, self.fetching)
         self.forks = Forks(self._state)
         self.announcing = Announcing(
-            self._state, self.following, self.fetching, self.serving, self.statements, self.forks
-        )
+            self._state, self.following, self.fetching, self.serving, self.statements, self.forks,
+            self.filling,
+        )  # fmt: skip
         self._tickets: dict[int, Commit] = {}
         self._ticket = 0
         self._uncommitted = 0
@@ -150,6 +164,17 @@ class Machine:
                 return list(self.forks.ids_read(event))
             case AboveRead():
                 return list(self._above_read(event, now))
+            case BelowRead():
+                return list(self.serving.below_read(event, now))
+            case Damaged():
+                return list(self._lost(self.filling.damaged(event)))
+            case Evict():
+                return list(self._lost(self.filling.evicted(event)))
+            case Room(used, quota):
+                self._state.stock.used, self._state.stock.quota = used, quota
+                return []
+            case AskArchives():
+                return list(self.filling.ask_archives(now))
             case Missing(record_id):
                 return list(self.fetching.need([record_id], None, now))
             case CommitFailed(ticket, _):
@@ -159,6 +184,7 @@ class Machine:
                 self.acceptor.put_back()
                 self.following.put_back()
                 self.forks.put_back()
+                self.filling.put_back()
                 self._unsevered = True
                 return []
 
@@ -217,6 +243,8 @@ class Machine:
                     yield from self.statements.heard_of(link, frame, now)
                 case Locate():
                     yield from self.forks.told(link, frame, now)
+                case Fill():
+                    yield from self.serving.fill_asked(link, frame)
         except RemoteProtocolError as error:
             yield Refused(error.reason, error.detail)
             yield CloseLink(link.id, error)
@@ -250,28 +278,71 @@ class Machine:
     def _take(self, batch: Prepared, link: LinkState | None, now: Now) -> Iterator[Effect]:
         if batch.network != self.book.network:
             raise FrameError("foreign_network", batch.network.hex())
+        if self.filling.fits(batch):
+            yield from self._fill(batch, link, now)
+            return
         taken: list[Taken] = []
         ended: list[Taken] = []
+        holes: list[Holes] = []
         for entry, author, age in batch.checked:
+            log = entry.log
+            barred = self._state.bars(log)
+            if barred is not None:
+                yield Refused(barred, f"{log.origin.hex()} lane {log.lane}")
+                if link is not None:
+                    yield from self.following.bar(log, link, now)
+                continue
+            if not self.filling.may_jump(log):
+                self.acceptor.jumps.pop(log, None)
+            height, head = self.acceptor.head(log)
             result = self.acceptor.receive(entry, self.incarnation, now.pt_ms)
-            if result != accept.TAKEN and result != accept.ENDED:
+            if result not in (accept.TAKEN, accept.JUMPED, accept.ENDED):
                 yield from self._not_taken(result, entry, link, now)
                 continue
             one = Taken(entry, self.judge(entry, author), age)
             if result == accept.ENDED:
                 ended.append(one)
                 continue
+            if result == accept.JUMPED:
+                holes.append(self.filling.jumped(entry, height, head))
+                del self.acceptor.jumps[log]
             taken.append(one)
             if link is not None:
-                self.following.took(entry.log, link, now)
+                self.following.took(log, link, now)
         # What was good before a bad one in the batch is kept.
         if taken:
-            yield self._commit(taken, [], None, link)
+            yield self._commit(taken, [], None, link, holes=holes)
         if ended:
             yield from self._keep_orphans(ended, link)
         yield from self._need_sessions([*taken, *ended], link, now)
         if batch.error is not None:
             raise batch.error
+
+    def _fill(self, batch: Prepared, link: LinkState | None, now: Now) -> Iterator[Effect]:
+        """A piece that fills a gap from its upper end down."""
+        first = batch.checked[0].entry
+        holes = self.filling.holes_after(first, link)
+        if holes is None:  # below the gap we hold another branch
+            yield Refused("fork", f"{first.log.origin.hex()} seq {first.seq}")
+            if link is not None:
+                yield from self.forks.locate(first.log, link, now)
+            return
+        filled = [
+            Taken(entry, self.judge(entry, author), age) for entry, author, age in batch.checked
+        ]
+        yield self._commit([], [], None, link, filled=filled, holes=[holes])
+        yield from self._need_sessions(filled, link, now)
+        if batch.error is not None:
+            raise batch.error
+
+    def _lost(self, holes: Holes | None) -> Iterator[Effect]:
+        """Rows go, for space or because they are damaged."""
+        if holes is not None:
+            yield self._commit([], [], None, None, holes=[holes])
+
+    def may_evict(self, log: LogId, seq: int, is_expired: bool, now: Now) -> bool:
+        """Whether an entry is not needed here (see Filling.may_evict)."""
+        return self.filling.may_evict(log, seq, is_expired, now)
 
     def _need_sessions(
         self, taken: list[Taken], link: LinkState | None, now: Now
@@ -287,6 +358,8 @@ class Machine:
     ) -> Iterator[Effect]:
         log = entry.log
         match result:
+            case accept.HELD if self.filling.is_lacking(entry):
+                yield Refused("gap", f"seq {entry.seq} fits no gap")
             case accept.HELD:
                 yield Refused("replayed", "")
                 if self.forks.is_suspect(log):
@@ -416,10 +489,15 @@ class Machine:
         link: LinkState | None,
         cuts: list[Line] | None = None,
         orphans: list[Taken] | None = None,
+        filled: list[Taken] | None = None,
+        holes: list[Holes] | None = None,
     ) -> Commit:
         self._ticket += 1
         number = link.id if link else None
-        commit = Commit(self._ticket, entries, records, tag, number, cuts or [], orphans or [])
+        commit = Commit(
+            self._ticket, entries, records, tag, number, cuts or [], orphans or [], filled or [],
+            holes or [],
+        )  # fmt: skip
         self._tickets[self._ticket] = commit
         self._uncommitted += _size(commit)
         return commit
@@ -434,12 +512,14 @@ class Machine:
         for line in commit.cuts:
             self.acceptor.cut_committed(line)
             self.forks.severed(line)
+        self.filling.committed(commit.holes)
+        self._count_stock(commit, moved)
         for record in commit.records:
             if record.lane is not None:
                 self.vector.add_record(record.id, record.lane)
-        anything = bool(moved or commit.cuts or commit.records)
+        anything = bool(moved or commit.cuts or commit.holes or commit.records)
         self.statements.changed = self.statements.changed or anything
-        for entry in entries:
+        for entry in [*entries, *(one.entry for one in commit.filled)]:
             if self.receipts.awaits(entry.log):
                 self.receipts.resolve(entry.log, entry.seq, entry.id)
         if commit.records:
@@ -461,6 +541,14 @@ class Machine:
         for line in commit.cuts:
             if (line.log.origin, line.log.incarnation) == (self.me, self.incarnation):
                 yield OwnLogEnded(line.log)
+
+    def _count_stock(self, commit: Commit, moved: Mapping[LogId, tuple[bool, int]]) -> None:
+        for log, (is_new, _) in moved.items():
+            self._state.stock.add(log, 0, is_new)
+        for entry, _, _ in [*commit.entries, *commit.filled]:
+            self._state.stock.add(entry.log, len(entry.raw), False)
+        for change in commit.holes:
+            self._state.stock.add(change.log, -change.size, False)
 
     def _is_late(self, moved: Iterable[LogId]) -> bool:
         """A commit that was under way when its log ended."""
@@ -517,6 +605,7 @@ class Machine:
                 yield from self.announcing.offer(link)
                 yield from self.announcing.settle(link)
         yield from self.fetching.ask_again(now)
+        yield from self.filling.ask(now)
         yield from self.statements.look_again()
         yield from self.statements.state_if_due(now)
         yield from self.statements.pass_on(now)
@@ -524,7 +613,7 @@ class Machine:
 
 def _size(commit: Commit) -> int:
     """Bytes that wait for the writer."""
-    entries = sum(len(one.entry.raw) for one in commit.entries)
+    entries = sum(len(one.entry.raw) for one in [*commit.entries, *commit.filled])
     return entries + sum(len(record.raw) for record in commit.records)
 
 
@@ -547,6 +636,7 @@ def restore_vector(
     lines: Iterable[tuple[Line, int]],
     records: Iterable[tuple[bytes, int, int]],
     change: int = 0,
+    gaps: Mapping[LogId, Gaps] | None = None,
 ) -> Vector:
     """The vector of a store: (line, change number), and (record id, lane, change number) in
     order of change.
@@ -558,7 +648,10 @@ def restore_vector(
     for row in rows:
         vector.change = _number_of(row) - 1
         if len(row) == 2:
-            vector.advance(*row[0])
+            log, height, head, _ = row[0]
+            if gaps and log in gaps:
+                vector.gaps[log] = gaps[log]
+            vector.advance(log, height, head)
         else:
             vector.add_record(row[0], row[1])
     vector.change = max(vector.change, change)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from meshrelay.core.codec import encode
 from meshrelay.core.entry import LogId
+from meshrelay.core.gaps import Gaps, cut, floor_of
 from meshrelay.core.signing import hash32
 
 DIGEST_BYTES = 16
@@ -23,11 +24,16 @@ STEPS_MAX = 4_096
 
 
 class Line(NamedTuple):
-    """The highest entry of a log held without a gap, and its id."""
+    """The highest entry of a log that is held, and its id.
+
+    `floor`: everything above it is held, 0 = the whole log. It is in no digest: two stores of
+    which one has dropped old entries are equal.
+    """
 
     log: LogId
     height: int
     head: bytes
+    floor: int = 0
 
 
 class Cursor(NamedTuple):
@@ -46,6 +52,7 @@ class Vector:
     def __init__(self) -> None:
         self.change = 0
         self.lines: dict[LogId, Line] = {}
+        self.gaps: dict[LogId, Gaps] = {}
         self._changed: dict[LogId | bytes, int] = {}  # insertion order = order of change
         self._steps: deque[tuple[int, LogId, int]] = deque()
         self._steps_from = 0
@@ -63,7 +70,7 @@ class Vector:
         not stored will, after a power cut, sign a second entry with the same number.
         """
         first = self.height(log) + 1
-        self._note_line(Line(log, height, head))
+        self._note_line(Line(log, height, head, self.floor(log)))
         self._steps.append((self.change, log, first))
         if len(self._steps) > STEPS_MAX:
             self._steps_from = self._steps.popleft()[0]
@@ -75,14 +82,30 @@ class Vector:
 
     def cut(self, line: Line) -> None:
         """An end took a log back to `line`; height 0 removes it."""
+        self._keep_gaps(line.log, cut(self.gaps.get(line.log, ()), line.height, line.head))
         if line.height:
-            self._note_line(line)
+            self._note_line(line._replace(floor=self.floor(line.log)))
             return
         self.lines.pop(line.log, None)
         number = bucket_of(line.log)
         self._lines[number].pop(line.log, None)
         self._note(line.log, number)
         del self._changed[line.log]
+
+    def set_gaps(self, log: LogId, gaps: Gaps) -> None:
+        """Note what the log, which is here, lacks now. A change: peers are told the floor."""
+        self._keep_gaps(log, gaps)
+        self._note_line(self.lines[log]._replace(floor=self.floor(log)))
+
+    def _keep_gaps(self, log: LogId, gaps: Gaps) -> None:
+        if gaps:
+            self.gaps[log] = gaps
+        else:
+            self.gaps.pop(log, None)
+
+    def floor(self, log: LogId) -> int:
+        """Seq above which nothing of the log is missing."""
+        return floor_of(self.gaps.get(log, ()))
 
     def add_record(self, record_id: bytes, lane: int) -> None:
         """Note that a record is on disk. Sessions are in no digest and never come here."""

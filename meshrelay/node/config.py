@@ -46,6 +46,12 @@ class WitnessSection(msgspec.Struct, forbid_unknown_fields=True):
     dir: str = "/dev/shm"
 
 
+class StorageSection(msgspec.Struct, forbid_unknown_fields=True):
+    """`quota_mb`: the most that log.db may take on the card, in MiB."""
+
+    quota_mb: int = 4096
+
+
 class ClockSection(msgspec.Struct, forbid_unknown_fields=True):
     """`set_by_person`: somebody has set this machine's clock and vouches for it.
 
@@ -64,6 +70,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     mqtt: MqttSection = msgspec.field(default_factory=MqttSection)
     witness: WitnessSection = msgspec.field(default_factory=WitnessSection)
     clock: ClockSection = msgspec.field(default_factory=ClockSection)
+    storage: StorageSection = msgspec.field(default_factory=StorageSection)
 
 
 _WORDS = {

@@ -12,14 +12,16 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from meshrelay.bearers.base import Bearer, Doorman, Link
 from meshrelay.core.accept import Prepared, prepare
 from meshrelay.core.entry import Draft, Entry, LogId, read_entry
 from meshrelay.core.events import (
+    EVICTED,
     AboveRead,
     AdoptTime,
+    BelowRead,
     Broadcast,
     CloseLink,
     Commit,
@@ -30,6 +32,7 @@ from meshrelay.core.events import (
     Event,
     Found,
     Heard,
+    HeldEntry,
     IdsRead,
     KeepCursor,
     KeepHave,
@@ -39,6 +42,7 @@ from meshrelay.core.events import (
     Missing,
     OwnLogEnded,
     ReadAbove,
+    ReadBelow,
     ReadEntries,
     ReadIds,
     Received,
@@ -53,10 +57,11 @@ from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
 from meshrelay.core.vector import Line
 from meshrelay.core.verdict import UNKNOWN_KIND, WAITING, Verdict
-from meshrelay.errors import LocalProtocolError, StoreError
+from meshrelay.errors import DamagedError, LocalProtocolError, StoreError
 from meshrelay.node.behind import Behind
 from meshrelay.node.clock import Clock
 from meshrelay.node.folding import Folder
+from meshrelay.node.mending import extent
 from meshrelay.node.sweeping import Sweeping
 from meshrelay.node.verifying import Done, Verifying
 from meshrelay.node.witness import Witness
@@ -238,8 +243,11 @@ class Driver:
                 self._commits[effect.ticket] = effect
                 self._write(effect)
             case ReadEntries(number, wanted, first, bytes_max):
-                held = self._reader.read(wanted, first, bytes_max)
+                held = self._read(partial(self._reader.read, wanted, first, bytes_max))
                 self._events.append(EntriesRead(number, wanted, first, held))
+            case ReadBelow(number, wanted, low, high, bytes_max):
+                held = self._read(partial(self._reader.below, wanted, low, high, bytes_max))
+                self._events.append(BelowRead(number, wanted, high, held))
             case ReadIds(number, wanted, seqs):
                 self._events.append(IdsRead(number, wanted, self._reader.ids(wanted, seqs)))
             case ReadAbove(wanted, height):
@@ -272,6 +280,41 @@ class Driver:
                     self._verifying.drop(number)
                     link.close(error.reason)
 
+    def _read(self, read: Callable[[], list[HeldEntry]]) -> list[HeldEntry]:
+        """Only what verifies now is ever sent; a row that does not is mended."""
+        try:
+            return read()
+        except DamagedError as error:
+            self.damaged(error)
+            return []
+
+    def damaged(self, error: DamagedError) -> None:
+        """Keep a damaged row aside and have it fetched again."""
+        assert isinstance(error.log, LogId)
+        found = extent(self._reader, self.machine.book.network, error.log, error.seq)
+        if found is not None:
+            log.error(
+                "damaged rows log=%s lane=%d seq=%d-%d",
+                _short(found.log.origin), found.log.lane, found.low + 1, found.high,
+            )  # fmt: skip
+            self.refused["damaged"] += found.high - found.low
+            self.step(found)
+
+    async def written(self, work: Callable[[LogStore], Any] | None = None) -> Any:
+        """Wait until all that was queued is on disk, and `work` done; returns what it returns."""
+        done: asyncio.Future[Any] = self._loop.create_future()
+        result: list[Any] = []
+
+        def run() -> None:
+            result.append(work(self._store) if work is not None else None)
+
+        def tell() -> None:
+            if not done.done():
+                done.set_result(result[0])
+
+        self._writer.put(run, partial(self._soon, tell))
+        return await done
+
     # The writer's side
 
     def _write(self, commit: Commit) -> None:
@@ -284,6 +327,9 @@ class Driver:
     def _in_transaction(self, commit: Commit, at_ms: int, seen_ms: int, mark: Mark | None) -> None:
         first = self._store.write(commit, at_ms, seen_ms)
         self._folder.take(first, commit.entries, at_ms, seen_ms)
+        for change in commit.holes:
+            if change.why == EVICTED:
+                self._folder.forget(change.log, change.high)
         beside = self._beside.pop(commit.tag, None) if commit.tag is not None else None
         if beside is not None:
             for taken in commit.entries:
@@ -301,9 +347,7 @@ class Driver:
     def _committed(self, ticket: int) -> None:
         commit = self._commits.pop(ticket)
         entries = [taken.entry for taken in commit.entries]
-        logs = len({entry.log for entry in entries})
-        change = self.machine.vector.change + logs + len(commit.cuts)
-        change += sum(record.lane is not None for record in commit.records)
+        change = self.machine.vector.change + commit.changes()
         try:
             self._witness.write(self.machine.incarnation, change)
         except OSError as error:  # unproven, nothing may be sent: as good as a failed disk

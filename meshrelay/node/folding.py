@@ -45,6 +45,7 @@ class Folder:
         self._incarnation = incarnation
         self._changed = changed
         self._covered: deque[tuple[LogId, int, int]] = deque()
+        self._gone: deque[tuple[LogId, int]] = deque()
         self._fresh: deque[_Fresh] = deque()
         self.at = views.position()[1]
 
@@ -66,22 +67,28 @@ class Folder:
             cuts = [*range(low, high, BATCH), high]
             self._covered += [(log, cuts[n], cuts[n + 1]) for n in range(len(cuts) - 1)]
 
+    def forget(self, log: LogId, upto: int) -> None:
+        """Entries of `log` up to `upto` were dropped for space: what only they carry goes."""
+        self._gone.append((log, upto))
+
     def run(self) -> bool:
         """Fold one batch; True if there may be more. Commits go between batches."""
         arrivals = self._next()
-        if not arrivals and not self._covered:
+        if not arrivals and not self._covered and not self._gone:
             return False
         with self._views.batch():
             for _, item in arrivals:
                 self._fold(item)
             if self._covered:
                 log, low, high = self._covered.popleft()
-                name = f"{log.origin.hex()}:{log.incarnation.hex()}:{log.lane}"
-                self._views.touch_range(name, low, high)
+                self._views.touch_range(_name(log), low, high)
+            if self._gone:
+                log, upto = self._gone.popleft()
+                self._views.forget(_name(log), upto, receipts.NAME)
             self.at = arrivals[-1].number if arrivals else self.at
             self._views.reached(self._incarnation, self.at)
         self._changed()
-        return len(arrivals) == BATCH or bool(self._fresh) or bool(self._covered)
+        return len(arrivals) == BATCH or bool(self._fresh or self._covered or self._gone)
 
     def _next(self) -> list[_Fresh]:
         """The next arrivals: from memory, or what memory lacks from the disk."""
@@ -125,3 +132,7 @@ class Folder:
     def close(self) -> None:
         self._reader.close()
         self._views.close()
+
+
+def _name(log: LogId) -> str:
+    return f"{log.origin.hex()}:{log.incarnation.hex()}:{log.lane}"

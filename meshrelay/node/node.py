@@ -19,6 +19,7 @@ from meshrelay.bearers.mqtt import MqttBearer
 from meshrelay.core.book import RecordBook
 from meshrelay.core.clock import TRUSTED, HybridClock
 from meshrelay.core.entry import LANES, URGENT, LogId
+from meshrelay.core.events import DAMAGED, EVICTED
 from meshrelay.core.have import Receipts, read_have
 from meshrelay.core.records import ROLE_ARCHIVE
 from meshrelay.core.signing import hash32
@@ -37,6 +38,7 @@ from meshrelay.node.enrolling import Enrolling
 from meshrelay.node.folding import RULES, Folder
 from meshrelay.node.health import VERSION, Health, troubles
 from meshrelay.node.identity import Keys, fits_lock, random_bytes
+from meshrelay.node.keeping import Keeping
 from meshrelay.node.office import (
     Changes,
     LinkWord,
@@ -48,11 +50,13 @@ from meshrelay.node.office import (
     RoomView,
     Seat,
     Status,
+    StoreWord,
     Ward,
     WhoRead,
 )
 from meshrelay.node.posting import Posting, revoked_node
 from meshrelay.node.reading import Reading
+from meshrelay.node.room import MB, SLACK_BYTES, StoreRoom
 from meshrelay.node.rooms import Rooms
 from meshrelay.node.seats import OpenSeat, Turnstile, bad_seal, open_seat
 from meshrelay.node.transit import TransitKeys
@@ -79,7 +83,10 @@ class Node:
         self._directory = directory
         self._config = config
         path = directory / "log.db"
+        self.room = StoreRoom(directory, config.storage.quota_mb * MB)
+        self.room.open()
         self._store = LogStore(path)
+        self._store.limit(config.storage.quota_mb * MB + SLACK_BYTES)
         loaded = self._store.load()
         self._starts = self._store.count_start()
         hardware = Hardware()
@@ -95,7 +102,9 @@ class Node:
         began = self._begin_incarnation(loaded.change, book)
         # What the store does not hold yet; the sync machine hears it at start.
         self._enrolment = [record for record in keys.records() if record.id not in book]
-        vector = restore_vector(loaded.lines, self._store.record_changes(), loaded.change)
+        vector = restore_vector(
+            loaded.lines, self._store.record_changes(), loaded.change, loaded.gaps
+        )
         own = [hlc for lg, hlc in loaded.head_hlc.items() if lg.origin == keys.signer.public]
         # A good clock ends what a bad one stamped; within one incarnation stamps only grow.
         fresh = self._clock.quality() >= TRUSTED and began
@@ -106,7 +115,7 @@ class Node:
         self.machine = Machine(
             keys.signer, book, RULES, incarnations[-1], past, vector,
             HybridClock(newest_own), self._restore_receipts(loaded.haves, vector),
-            loaded.cursors, random_bytes(8),
+            loaded.cursors, random_bytes(8), loaded.stock,
         )  # fmt: skip
         self._doorman = NodeDoorman(self._enrolled(book), keys.signer.public, book)
         views = directory / "views.db"
@@ -180,9 +189,10 @@ class Node:
             self.machine, self._store, self._reader, self._witness, self._clock,
             self._folder, self._own_log_ended, self._fail,
         )  # fmt: skip
+        self._keeping = Keeping(self.machine, self._reader, self._driver, self._clock, self.room)
         self._posting = Posting(
             self.machine, self._store, self._reader, self._driver, self._clock, self._rooms,
-            self._reading, self.subscribe,
+            self._reading, self.room, self.subscribe,
         )  # fmt: skip
         self._displayed = Displayed(self._reading, self._rooms, self._driver)
         self._driver.head_hlc = self._head_hlc
@@ -197,6 +207,7 @@ class Node:
         if self.failed.done():
             raise self.failed.result()
         self._health.refresh()
+        self._keeping.measure()
         self._driver.resume_waiting()
         self._bearers = self._make_bearers()
         self._driver.bearers = self._bearers
@@ -207,6 +218,8 @@ class Node:
             for work in (
                 self._driver.tick(),
                 self._driver.sweeping.run(),
+                self._keeping.run(),
+                self._keeping.scrub(),
                 Enrolling(self._directory, self._driver).run(),
                 self._displayed.run(),
                 self._watch_health(),
@@ -417,6 +430,12 @@ class Node:
             refused=refused,
             words=self._health.words(),
             revoked=self.machine.me in self.machine.book.revoked,
+            store=StoreWord(
+                self.room.used,
+                self.room.quota,
+                self._reader.counted(EVICTED),
+                self._reader.counted(DAMAGED),
+            ),
         )
 
     async def log_in(

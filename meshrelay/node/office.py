@@ -209,6 +209,15 @@ class LinkWord(Struct, frozen=True):
     bytes_out: int
 
 
+class StoreWord(Struct, frozen=True):
+    """How full log.db is: bytes, and what was dropped for space or found damaged, ever."""
+
+    used_bytes: int
+    quota_bytes: int
+    evicted: int
+    damaged: int
+
+
 class Status(Struct, frozen=True):
     """What `meshrelay status --json`, /readyz and /metrics tell of this node."""
 
@@ -231,6 +240,7 @@ class Status(Struct, frozen=True):
     refused: dict[str, int]  # refusals by reason since start
     words: tuple[NodeWord, ...]  # one for each enrolled node, this one included
     revoked: bool = False  # this node: nobody takes what it signs
+    store: StoreWord | None = None
 
 
 class Seat(Protocol):

@@ -21,6 +21,7 @@ from meshrelay.node.driver import Driver
 from meshrelay.node.folding import KINDS
 from meshrelay.node.office import Person, Posted, Seat
 from meshrelay.node.reading import Reading
+from meshrelay.node.room import StoreRoom
 from meshrelay.node.rooms import Rooms
 from meshrelay.node.seats import OpenSeat, card_revoked, open_seat
 from meshrelay.store.log import LogStore
@@ -42,7 +43,7 @@ class Posting:
 
     def __init__(
         self, machine: Machine, store: LogStore, reader: LogReader, driver: Driver, clock: Clock,
-        rooms: Rooms, reading: Reading, subscribe: Subscribe,
+        rooms: Rooms, reading: Reading, room: StoreRoom, subscribe: Subscribe,
     ) -> None:  # fmt: skip
         self._machine = machine
         self._store = store
@@ -51,6 +52,7 @@ class Posting:
         self._clock = clock
         self._rooms = rooms
         self._reading = reading
+        self._room = room
         self._subscribe = subscribe
         self._under_way: dict[Key, asyncio.Task[Posted]] = {}
 
@@ -87,7 +89,7 @@ class Posting:
             )  # fmt: skip
             return Draft(rule.lane, kind, rule.lifetime_s, author, b"")
 
-        return await self._once(taken, key, content, room, draft)
+        return await self._once(taken, key, content, room, rule.lane, draft)
 
     async def post_note(
         self, seat: Seat, room: str, text: str, source: str, source_name: str, message_id: str
@@ -107,10 +109,16 @@ class Posting:
         kind = KINDS[note.NAME]
         draft = Draft(kind.lane, kind.name, kind.lifetime_s, b"", body)
         key = (self._machine.me.hex(), message)
-        return await self._once(taken, key, content, room, lambda: draft)
+        return await self._once(taken, key, content, room, kind.lane, lambda: draft)
 
     async def _once(
-        self, seat: OpenSeat, key: Key, content: bytes, room: str, draft: Callable[[], Draft]
+        self,
+        seat: OpenSeat,
+        key: Key,
+        content: bytes,
+        room: str,
+        lane: int,
+        draft: Callable[[], Draft],
     ) -> Posted:
         """Store what `draft` makes, or give the answer that this id had before."""
         while key in self._under_way:  # a commit under way goes on, whoever waits for it
@@ -124,6 +132,7 @@ class Posting:
             raise revoked_node()
         if seat.revoked:
             raise card_revoked()
+        self._room.refuse(lane)
         storing = asyncio.get_running_loop().create_task(
             self._store_message(key, content, room, draft())
         )

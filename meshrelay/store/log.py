@@ -14,17 +14,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meshrelay.core.entry import Entry, LogId, read_entry
-from meshrelay.core.events import Commit, Taken
+from meshrelay.core.events import DAMAGED, Commit, Holes, Taken
+from meshrelay.core.gaps import Gaps, pack, unpack
+from meshrelay.core.gaps import cut as cut_gaps
+from meshrelay.core.retention import Stock
 from meshrelay.core.vector import Cursor, Line
 from meshrelay.core.verdict import REFUSED
 from meshrelay.store.seen import Mark
 from meshrelay.store.sqlite import connect, ensure_schema
 
-VERSION = 2
+VERSION = 3
 # Why an entry without an author, above an end, acts no more; one with an author says which end.
 ENDED = "ended"
 NOBODYS = (REFUSED, ENDED, None)
 HAVES_PER_SIGNER_MAX = 64
+# Arrivals looked at in one write: some milliseconds on a Pi.
+ARRIVALS_PIECE = 2_000
 ADDRESSES_MAX = 64
 
 
@@ -32,6 +37,8 @@ class Loaded(NamedTuple):
     """What a start needs besides records; entries are not read."""
 
     lines: list[tuple[Line, int]]
+    gaps: dict[LogId, Gaps]
+    stock: Stock
     head_hlc: dict[LogId, int]
     incarnations: list[tuple[bytes, int]]  # and the change number at which each began
     haves: list[bytes]
@@ -57,17 +64,19 @@ class LogStore:
     def load(self) -> Loaded:
         """Read the table of lines and what else survives a restart."""
         run = self.connection.execute
-        lines, head_hlc = [], {}
-        for number, *log_fields, height, head, change, hlc in run(
-            "SELECT id, origin, incarnation, lane, height, head, change, hlc FROM logs"
+        lines, head_hlc, gaps, stock = [], {}, {}, Stock()
+        for number, *log_fields, height, head, change, hlc, size, packed in run(
+            "SELECT id, origin, incarnation, lane, height, head, change, hlc, bytes, gaps FROM logs"
         ):
             log = LogId(*log_fields)
             self._logs[log] = number
+            stock.add(log, size, True)
+            if packed is not None:
+                gaps[log] = unpack(packed)
             head_hlc[log] = hlc
             lines.append((Line(log, height, head), change))
         self._record_number, newest = run("SELECT count(*), max(change) FROM records").get
-        self._entry = int(run("SELECT coalesce(max(id), 0) FROM entries").get)
-        self._arrival = int(run("SELECT coalesce(max(number), 0) FROM arrivals").get)
+        self._entry, self._arrival = self._numbers()
         changes = [change for _, change in lines] + [newest or 0]
         removed = run("SELECT value FROM meta WHERE key='change'").fetchone()
         self._change = max([*changes, *(removed or ())], default=0)
@@ -75,6 +84,8 @@ class LogStore:
         seen = run("SELECT seen_ms FROM entries ORDER BY id DESC LIMIT 1").fetchone()
         return Loaded(
             lines,
+            gaps,
+            stock,
             head_hlc,
             list(run("SELECT incarnation, began FROM incarnations ORDER BY number")),
             [row[0] for row in run("SELECT raw FROM haves ORDER BY number")],
@@ -82,6 +93,16 @@ class LogStore:
             self._change,
             Mark.unpack(mark[0]) if mark else None,
             seen[0] if seen else 0,
+        )
+
+    def _numbers(self) -> tuple[int, int]:
+        """The highest numbers of entries and arrivals that were ever given."""
+        run = self.connection.execute
+        kept = run("SELECT value FROM meta WHERE key='numbers'").fetchone()
+        entry, arrival = map(int, kept[0].split()) if kept else (0, 0)
+        newest = run("SELECT coalesce(max(id), 0) FROM entries").get
+        return max(newest, entry), max(
+            run("SELECT coalesce(max(number), 0) FROM arrivals").get, arrival
         )
 
     def records(self) -> Iterator[bytes]:
@@ -142,7 +163,7 @@ class LogStore:
         Returns the arrival number of the first of `commit.entries`; the others follow it.
         """
         first = self._arrival + 1
-        self._advance({taken.entry.log: taken for taken in commit.entries})
+        self._advance(commit.entries)
         self._insert(commit.entries, at_ms, seen_ms)
         if commit.cuts or commit.orphans:
             fates = {taken.entry.raw: taken for taken in commit.orphans}
@@ -150,6 +171,10 @@ class LogStore:
                 self._cut(cut, fates, at_ms)
             for taken in commit.orphans:
                 self._keep_orphan(taken, at_ms, seen_ms)
+        if commit.holes:
+            self._insert(commit.filled, at_ms, seen_ms)
+            for holes in commit.holes:
+                self._set_gaps(holes, sum(len(one.entry.raw) for one in commit.filled), at_ms)
         for record in commit.records:
             change = 0
             if record.lane is not None:
@@ -162,23 +187,79 @@ class LogStore:
             )
         return first
 
-    def _advance(self, last: dict[LogId, Taken]) -> None:
+    def _advance(self, entries: list[Taken]) -> None:
         run = self.connection.execute
-        for log, (entry, _, _) in last.items():
+        sizes: dict[LogId, int] = {}
+        last: dict[LogId, Entry] = {}
+        for entry, _, _ in entries:
+            sizes[entry.log] = sizes.get(entry.log, 0) + len(entry.raw)
+            last[entry.log] = entry
+        for log, entry in last.items():
             self._change += 1
-            row = (entry.seq, entry.id, self._change, entry.hlc)
+            row = (entry.seq, entry.id, self._change, entry.hlc, sizes[log])
             if log in self._logs:
                 run(
-                    "UPDATE logs SET height=?, head=?, change=?, hlc=? WHERE id=?",
+                    "UPDATE logs SET height=?, head=?, change=?, hlc=?, bytes=bytes+? WHERE id=?",
                     (*row, self._logs[log]),
                 )
             else:
                 run(
-                    "INSERT INTO logs (origin, incarnation, lane, height, head, change, hlc) "
-                    "VALUES (?,?,?,?,?,?,?)",
+                    "INSERT INTO logs (origin, incarnation, lane, height, head, change, hlc, bytes)"
+                    " VALUES (?,?,?,?,?,?,?,?)",
                     (*log, *row),
                 )
                 self._logs[log] = self.connection.last_insert_rowid()
+
+    def _set_gaps(self, change: Holes, filled: int, at_ms: int) -> None:
+        """What a log lacks from now on; rows that go with it, go."""
+        run = self.connection.execute
+        self._change += 1
+        number = self._logs.get(change.log)
+        gone = (number, change.low, change.high)
+        if change.why == DAMAGED:
+            run(
+                "INSERT INTO quarantine (log, seq, raw, at_ms) SELECT log, seq, raw, ? "
+                "FROM entries WHERE log=? AND seq>? AND seq<=?",
+                (at_ms, *gone),
+            )
+        if change.why:
+            run("DELETE FROM entries WHERE log=? AND seq>? AND seq<=?", gone)
+            numbers = f"{self._entry} {self._arrival}"  # no number is given twice
+            run("INSERT OR REPLACE INTO meta VALUES ('numbers', ?)", (numbers,))
+            counted = change.high - change.low
+            self.count(change.why, counted)
+        run(
+            "UPDATE logs SET gaps=?, change=?, bytes=bytes+? WHERE id=?",
+            (pack(change.gaps), self._change, filled - change.size, number),
+        )
+
+    def count(self, what: str, more: int) -> None:
+        """Add to a counter that outlives every start: what was evicted, what was damaged."""
+        run = self.connection.execute
+        run("INSERT OR IGNORE INTO meta VALUES (?, 0)", (f"count {what}",))
+        run("UPDATE meta SET value = value + ? WHERE key = ?", (more, f"count {what}"))
+
+    def forget_arrivals(self, after: int) -> int | None:
+        """Drop arrivals of entries that are gone, a piece at a time; where to go on."""
+        run = self.connection.execute
+        last = run(
+            "SELECT max(number) FROM (SELECT number FROM arrivals WHERE number>? "
+            "ORDER BY number LIMIT ?)",
+            (after, ARRIVALS_PIECE),
+        ).get
+        if last is None:
+            return None
+        run(
+            "DELETE FROM arrivals WHERE number>? AND number<=? AND entry NOT IN "
+            "(SELECT id FROM entries)",
+            (after, last),
+        )
+        return int(last)
+
+    def limit(self, bytes_max: int) -> None:
+        """The file grows no further than this (I7); what is there already stays."""
+        size = self.connection.pragma("page_size")
+        self.connection.pragma("max_page_count", max(bytes_max // size, 1))
 
     def _insert(self, entries: list[Taken], at_ms: int, seen_ms: int) -> None:
         if not entries:
@@ -215,11 +296,15 @@ class LogStore:
                 (*verdict, entry),
             )
         self._arrive([entry for entry, *_ in above], at_ms)
+        size = sum(len(raw) for _, raw in above)
+        kept = run("SELECT gaps FROM logs WHERE id=?", (number,)).fetchone()
+        gaps = pack(cut_gaps(unpack(kept[0]), cut.height, cut.head)) if kept else None
+        run(
+            "UPDATE logs SET height=?, head=?, change=?, bytes=bytes-?, gaps=? WHERE id=?",
+            (cut.height, cut.head, self._change, size, gaps, number),
+        )
         for (raw,) in run("SELECT raw FROM entries WHERE log=? AND seq=?", (number, cut.height)):
-            run(
-                "UPDATE logs SET height=?, head=?, change=?, hlc=? WHERE id=?",
-                (cut.height, cut.head, self._change, read_entry(raw).hlc, number),
-            )
+            run("UPDATE logs SET hlc=? WHERE id=?", (read_entry(raw).hlc, number))
         if not cut.height:  # no row is left that would tell the change number
             run("DELETE FROM logs WHERE id=?", (number,))
             run("INSERT OR REPLACE INTO meta VALUES ('change', ?)", (self._change,))

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from meshrelay.core.entry import LogId
+from meshrelay.core.entry import LogId, prev_of
 from meshrelay.core.events import HeldEntry
+from meshrelay.core.gaps import Gaps, unpack
 from meshrelay.core.signing import hash32
 from meshrelay.core.vector import Line
 from meshrelay.core.verdict import UNKNOWN_KIND
+from meshrelay.errors import DamagedError
 from meshrelay.store.sqlite import connect
 
 _LOG = "(SELECT id FROM logs WHERE origin=? AND incarnation=? AND lane=?)"
@@ -40,16 +42,113 @@ class LogReader:
         self._run = self._connection.execute
 
     def read(self, log: LogId, first: int, bytes_max: int) -> list[HeldEntry]:
-        """Entries from `first` on: at least one if held, else at most `bytes_max` bytes."""
+        """Entries from `first` on, up to a gap: at least one if held, else at most `bytes_max`
+        bytes.
+
+        Raises:
+            DamagedError: the first of them is not what was stored (what comes before a damaged
+                one is returned).
+        """
         held: list[HeldEntry] = []
         size = 0
-        query = f"SELECT raw, age, seen_ms FROM entries WHERE log={_LOG} AND seq>=? ORDER BY seq"
-        for row in self._run(query, (*log, first)):
+        query = (
+            f"SELECT seq, raw, age, seen_ms FROM entries WHERE log={_LOG} AND seq>=? ORDER BY seq"
+        )
+        for seq, *row in self._run(query, (*log, first)):
+            if seq != first + len(held):
+                break
             size += len(row[0])
             if held and size > bytes_max:
                 break
             held.append(HeldEntry(*row))
+        return self._sound(log, first, held)
+
+    def below(self, log: LogId, low: int, high: int, bytes_max: int) -> list[HeldEntry]:
+        """The last entries above `low` up to `high`, in order; none if `high` is not held.
+
+        Raises:
+            DamagedError: one of them is not what was stored.
+        """
+        held: list[HeldEntry] = []
+        size = 0
+        query = (
+            f"SELECT seq, raw, age, seen_ms FROM entries WHERE log={_LOG} AND seq>? AND seq<=? "
+            "ORDER BY seq DESC"
+        )
+        for seq, *row in self._run(query, (*log, low, high)):
+            if seq != high - len(held):
+                break
+            size += len(row[0])
+            if held and size > bytes_max:
+                break
+            held.append(HeldEntry(*row))
+        held.reverse()
+        return self._sound(log, high - len(held) + 1, held)
+
+    def _sound(self, log: LogId, first: int, held: list[HeldEntry]) -> list[HeldEntry]:
+        """Those of `held` (seqs from `first` on) up to the first that the chain disowns."""
+        for number, one in enumerate(held):
+            after = held[number + 1].raw if number + 1 < len(held) else None
+            named = prev_of(after) if after else self.named(log, first + number)
+            if hash32(one.raw) != named:
+                if not number:
+                    raise DamagedError(log, first)
+                return held[:number]
         return held
+
+    def named(self, log: LogId, seq: int) -> bytes | None:
+        """The id of an entry by what comes after it: the next entry, the line, or a gap."""
+        after = self.at(log, seq + 1)
+        if after is not None:
+            return prev_of(after)
+        height, head = self.line(log)
+        if height == seq:
+            return head
+        return next((gap.low_id for gap in self._gaps(log) if gap.low == seq), None)
+
+    def gap_id(self, log: LogId, seq: int) -> bytes | None:
+        """The id of an entry that begins or ends a gap."""
+        for gap in self._gaps(log):
+            for end, entry_id in ((gap.low, gap.low_id), (gap.high, gap.high_id)):
+                if end == seq:
+                    return entry_id
+        return None
+
+    def _gaps(self, log: LogId) -> Gaps:
+        row = self._run(
+            "SELECT gaps FROM logs WHERE origin=? AND incarnation=? AND lane=?", log
+        ).fetchone()
+        return unpack(row[0]) if row else ()
+
+    def line(self, log: LogId) -> tuple[int, bytes]:
+        """(height, head) of a log, (0, its first prev) when it is not here."""
+        row: tuple[int, bytes] | None = self._run(
+            "SELECT height, head FROM logs WHERE origin=? AND incarnation=? AND lane=?", log
+        ).fetchone()
+        return row or (0, log.first_prev)
+
+    def from_lowest(self, log: LogId) -> Iterator[tuple[int, HeldEntry]]:
+        """(seq, entry) of what is held of a log, from the lowest on."""
+        query = f"SELECT seq, raw, age, seen_ms FROM entries WHERE log={_LOG} ORDER BY seq"
+        for seq, *row in self._run(query, log):
+            yield seq, HeldEntry(*row)
+
+    def next_held(self, log: LogId, after: int) -> int:
+        """The lowest seq above `after` that is held; one past the height when none is."""
+        found = self._run(
+            f"SELECT min(seq) FROM entries WHERE log={_LOG} AND seq>?", (*log, after)
+        ).get
+        return int(found) if found is not None else self.line(log)[0] + 1
+
+    def used(self) -> int:
+        """Bytes of log.db that hold something."""
+        pages = self._connection.pragma("page_count") - self._connection.pragma("freelist_count")
+        return int(pages * self._connection.pragma("page_size"))
+
+    def counted(self, what: str) -> int:
+        """A counter of LogStore.count."""
+        row = self._run("SELECT value FROM meta WHERE key=?", (f"count {what}",)).fetchone()
+        return int(row[0]) if row else 0
 
     def at(self, log: LogId, seq: int) -> bytes | None:
         """One entry's bytes."""

@@ -1,7 +1,8 @@
 -- log.db: the truth. Appended by rowid; the only index on what grows is by place.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
--- The table of lines: start reads this, never the entries.
+-- The table of lines: start reads this, never the entries. bytes: of its entries here; gaps:
+-- what is not (core/gaps.py).
 CREATE TABLE logs (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   origin BLOB NOT NULL,
@@ -11,6 +12,8 @@ CREATE TABLE logs (
   head BLOB NOT NULL,
   change INTEGER NOT NULL,
   hlc INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  gaps BLOB,
   UNIQUE (origin, incarnation, lane)
 );
 
@@ -34,6 +37,12 @@ CREATE INDEX entries_unknown ON entries (state) WHERE state = 2;
 
 -- One row when an entry arrives and one more when its verdict changes: what folds read.
 CREATE TABLE arrivals (number INTEGER PRIMARY KEY, entry INTEGER NOT NULL, at_ms INTEGER NOT NULL);
+
+-- Rows that did not verify any more, as they were found.
+CREATE TABLE quarantine (
+  id INTEGER PRIMARY KEY, log INTEGER NOT NULL, seq INTEGER NOT NULL, raw BLOB NOT NULL,
+  at_ms INTEGER NOT NULL
+);
 
 CREATE TABLE records (
   id BLOB PRIMARY KEY,

@@ -131,6 +131,23 @@ class Views:
             self._changed += 1
             self._run("UPDATE rows SET changed=? WHERE id=?", (self._changed, row))
 
+    def forget(self, log: str, upto: int, seen_kind: str) -> None:
+        """Rows that only entries of `log` up to `upto` carry go, with who has seen them."""
+        number = self._logs.get(log)
+        gone = (number, upto)
+        run = self._run
+        for (seq,) in run(
+            "SELECT DISTINCT seq FROM carriers WHERE log=? AND seq<=?", gone
+        ).fetchall():
+            run("DELETE FROM rows WHERE kind=? AND grp=?", (seen_kind, f"{log}:{seq}"))
+        rows = run("SELECT DISTINCT row FROM carriers WHERE log=? AND seq<=?", gone).fetchall()
+        run("DELETE FROM carriers WHERE log=? AND seq<=?", gone)
+        for row in rows:
+            run(
+                "DELETE FROM rows WHERE id=? AND NOT EXISTS (SELECT 1 FROM carriers WHERE row=id)",
+                row,
+            )
+
     def close(self) -> None:
         self._connection.close()
 

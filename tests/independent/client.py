@@ -25,7 +25,8 @@ AUTHOR_PART = (16, 32, UINT, range(5), U32, str, str, bytes)
 HELLO, LINES = (U32, 8, UINT, 16, 8, UINT, range(3), 4), (UINT, UINT, [LINE], [32], bool)
 WANT, BUCKET = (U32, U32, 8, [(*LOG, UINT)], [32], [BYTE]), (BYTE, [LINE], [32])
 HEARD, LOCATE, BUCKETS = ([(8, 8, UINT)],), (*LOG, [(UINT, 32)]), (UINT, 2048)
-FRAMES = (HELLO, LINES, WANT, (16, bytes), (bytes,), ([bytes],), BUCKETS, BUCKET, HEARD, LOCATE)
+KINDS = (HELLO, LINES, WANT, (16, bytes), (bytes,), ([bytes],), BUCKETS, BUCKET, HEARD, LOCATE)
+FRAMES = {**dict(enumerate(KINDS, 1)), 14: (*LOG, UINT, UINT)}
 SIGNED: dict[int | str, tuple[str, list[int], tuple[Any, ...]]] = {  # name, parents' types, fields
     "entry": ("entry", [2], (*LOG, UINT[1:], 32, UINT, range(5), U32, str, bytes, bytes)),
     "have": ("have", [2], (32, 8, U32, [8], UINT, 16, UINT, [(*LOG, UINT, 32)], UINT, 8, dict)),
@@ -66,10 +67,10 @@ def decode(data: bytes, shape: Any = None) -> Any:
 
 
 def read_frame(data: bytes) -> list[Any]:
-    kind, *fields = decode(data, (UINT,))
-    need(0 < kind <= len(FRAMES), "unknown_frame")
-    need(fits(fields, FRAMES[kind - 1]) and len(data) <= 65_536)
-    return [kind, *fields]
+    kind, *fields = frame = decode(data, (UINT,))
+    need(kind in FRAMES, "unknown_frame")
+    need(fits(fields, FRAMES[kind]) and len(data) <= 65_536)
+    return frame
 
 
 def hash_of(*parts: bytes, size: int = 32) -> bytes:
@@ -124,8 +125,7 @@ class Client:
         return encode(["Signature1", PROTECTED, aad, payload])
 
     def sign(self, name: str, payload: bytes) -> bytes:
-        signature = self.key.sign(self.to_sign(name, payload)).signature
-        return encode([PROTECTED, {}, payload, signature])
+        return encode([PROTECTED, {}, payload, self.key.sign(self.to_sign(name, payload)).signature])
 
     def verify(self, cose: bytes, name: str, key: bytes, more: bytes = b"") -> None:
         VerifyKey(key).verify(self.to_sign(name, payload_of(cose), more), cose[-64:])

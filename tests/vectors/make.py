@@ -27,6 +27,7 @@ from meshrelay.core.frames import (
     Bucket,
     Buckets,
     Entries,
+    Fill,
     Frame,
     Haves,
     Heard,
@@ -178,7 +179,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {key: _plain(item) for key, item in value._asdict().items()}
+        fields = value._asdict()
+        if not fields.get("floor", True):  # left out on the wire too
+            del fields["floor"]
+        return {key: _plain(item) for key, item in fields.items()}
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -316,7 +320,7 @@ def _have() -> dict[str, Any]:
         "digest": vector.digest(),
         "change": vector.change,
         "external_aad": b"meshrelay/have/1" + NETWORK,
-        "have": have,
+        "have": {key: item for key, item in have._asdict().items() if key != "holes"},
     }
 
 
@@ -325,10 +329,10 @@ def _frames() -> list[dict[str, Any]]:
     hello = Hello(1, DAY, vector.change, vector.digest(), Cursor(EARLIER, 300), 2, b"word")
     lines = [vector.lines[log] for log in (READ.log, SECOND.log)]
     lines = [line._replace(head=line.head[:HEAD_BYTES]) for line in lines]  # as on the wire
-    have = bytes.fromhex(_plain(_have()["have"])["raw"])
+    have = _have()["have"]["raw"]
     frames: list[Frame] = [
         hello,
-        Lines(5, 8, lines, [STAFF.id], True),
+        Lines(5, 8, [lines[0], lines[1]._replace(floor=1)], [STAFF.id], True),
         Want(16_384, 900, NONCE, [(SECOND.log, 2), (READ.log, 0)], [OPENED.id, KITA.public], [7]),
         Entries(NETWORK, [FIRST.raw, SECOND.raw], [0, 121], []),
         Records([ISSUER_RECORD.raw, NODE.raw]),
@@ -337,10 +341,16 @@ def _frames() -> list[dict[str, Any]]:
         Bucket(7, lines, [STAFF.id]),
         Heard([(KITA.public[:8], DAY, 300)]),
         Locate(SECOND.log, [(1, FIRST.id), (2, SECOND.id)]),
+        Fill(SECOND.log, 0, 1),
     ]
     return [
-        {"type": number, "name": type(frame).__name__, "raw": _undeflated(frame), "fields": frame}
-        for number, frame in enumerate(frames, 1)
+        {
+            "type": encode_frame(frame)[1],
+            "name": type(frame).__name__,
+            "raw": _undeflated(frame),
+            "fields": frame,
+        }
+        for frame in frames
     ]
 
 

@@ -24,6 +24,7 @@ from meshrelay.core.entry import (
 )
 from meshrelay.core.events import (
     AboveRead,
+    BelowRead,
     Broadcast,
     CloseLink,
     Commit,
@@ -41,6 +42,7 @@ from meshrelay.core.events import (
     LookUp,
     Now,
     ReadAbove,
+    ReadBelow,
     ReadEntries,
     ReadIds,
     Received,
@@ -208,6 +210,10 @@ RULES = {
 }
 
 
+# A row that was dropped, or never was here.
+GONE = b""
+
+
 class Station:
     """One machine with a disk in memory. With `commits_at_once` off, call `commit()`."""
 
@@ -249,31 +255,46 @@ class Station:
                 if self.commits_at_once:
                     self.commit()
             case ReadEntries(link, log, first, bytes_max):
-                held: list[HeldEntry] = []
-                for raw in self.disk.get(log, [])[first - 1 :]:
-                    if held and sum(len(each.raw) for each in held) + len(raw) > bytes_max:
-                        break
-                    held.append(HeldEntry(raw, *self.ages[raw]))
-                self.feed(EntriesRead(link, log, first, held))
+                rows = self.disk.get(log, [])[first - 1 :]
+                self.feed(EntriesRead(link, log, first, self._held(rows, bytes_max)))
+            case ReadBelow(link, log, low, high, bytes_max):
+                rows = self.disk.get(log, [])[low:high][::-1]
+                self.feed(BelowRead(link, log, high, self._held(rows, bytes_max)[::-1]))
             case ReadIds(link, log, seqs):
                 chain = self.disk.get(log, [])
-                ids = [(seq, hash32(chain[seq - 1])) for seq in seqs if seq <= len(chain)]
+                there = [seq for seq in seqs if seq <= len(chain) and chain[seq - 1]]
+                ids = [(seq, hash32(chain[seq - 1])) for seq in there]
                 self.feed(IdsRead(link, log, ids))
             case ReadAbove(log, height):
-                self.feed(AboveRead(log, self.disk.get(log, [])[height:]))
+                self.feed(AboveRead(log, [raw for raw in self.disk.get(log, [])[height:] if raw]))
             case LookUp(log, seq):
                 entry = self.disk.get(log, [])[seq - 1 : seq]
-                self.feed(Found(log, seq, hash32(entry[0]) if entry else None))
+                self.feed(Found(log, seq, hash32(entry[0]) if entry and entry[0] else None))
             case CloseLink(link, _) if self.city is not None:
                 self.city.cut(link)
+
+    def _held(self, rows: list[bytes], bytes_max: int) -> list[HeldEntry]:
+        """The first of these rows, up to a gap: one, or as many as fit."""
+        held: list[HeldEntry] = []
+        for raw in rows:
+            if not raw or (held and sum(len(one.raw) for one in held) + len(raw) > bytes_max):
+                break
+            held.append(HeldEntry(raw, *self.ages[raw]))
+        return held
 
     def commit(self) -> None:
         """What waits is now on disk, in order."""
         while self.waiting:
             ticket = self.waiting.pop(0)
-            for entry, _, age in ticket.entries:
-                self.disk.setdefault(entry.log, []).append(entry.raw)
+            for entry, _, age in [*ticket.entries, *ticket.filled]:
+                rows = self.disk.setdefault(entry.log, [])
+                rows += [GONE] * (entry.seq - len(rows))
+                rows[entry.seq - 1] = entry.raw
                 self.ages[entry.raw] = (age, self.now().seen_ms)
+            for holes in ticket.holes:
+                if holes.why:
+                    rows = self.disk[holes.log]
+                    rows[holes.low : holes.high] = [GONE] * (holes.high - holes.low)
             for line in ticket.cuts:
                 del self.disk.get(line.log, [])[line.height :]
             self.orphans += [one.entry for one in ticket.orphans]

@@ -21,6 +21,7 @@ from meshrelay.core.frames import (
     Bucket,
     Buckets,
     Entries,
+    Fill,
     Frame,
     Haves,
     Heard,
@@ -40,7 +41,7 @@ UINTS = st.integers(0, (1 << 63) - 1)
 IDS = st.binary(min_size=32, max_size=32)
 EIGHT = st.binary(min_size=8, max_size=8)
 LOGS = st.builds(LogId, IDS, EIGHT, st.integers(0, 3))
-LINES = st.lists(st.builds(Line, LOGS, UINTS, EIGHT), max_size=5)
+LINES = st.lists(st.builds(Line, LOGS, UINTS, EIGHT, st.just(0) | UINTS), max_size=5)
 RAWS = st.lists(st.binary(max_size=100), max_size=5)
 FRAMES = st.one_of(
     st.builds(
@@ -61,6 +62,7 @@ FRAMES = st.one_of(
     st.builds(Bucket, st.integers(0, 255), LINES, st.lists(IDS, max_size=5)),
     st.builds(Heard, st.lists(st.tuples(EIGHT, EIGHT, UINTS), max_size=5)),
     st.builds(Locate, LOGS, st.lists(st.tuples(UINTS, IDS), max_size=5)),
+    st.builds(Fill, LOGS, UINTS, UINTS),
 )  # fmt: skip
 HELLO = Hello(1, b"i" * 8, 9, b"d" * 16, Cursor(b"j" * 8, 3), 2, b"word")
 

@@ -31,7 +31,8 @@ def test_a_constant_of_the_page_is_the_codes(module: str, name: str, value: str)
 @pytest.mark.parametrize(
     "module",
     ["codec", "entry", "records", "book", "vector", "frames", "have", "clock", "sync", "announcing",
-     "following", "fetching", "serving", "forks", "link", "statements"],
+     "following", "fetching", "serving", "forks", "link", "statements", "filling", "gaps",
+     "retention", "state"],
 )  # fmt: skip
 def test_no_timer_or_frame_limit_of_the_core_is_left_out(module: str) -> None:
     code = importlib.import_module(f"meshrelay.core.{module}")

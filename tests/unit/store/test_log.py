@@ -248,7 +248,7 @@ def test_another_file_or_version_is_refused_with_its_name(tmp_path: Path) -> Non
     other = tmp_path / "other"
     other.mkdir()
     opened(other).connection.pragma("user_version", 9)
-    with pytest.raises(ConfigError, match=r"log\.db: has format 9, this program expects 2"):
+    with pytest.raises(ConfigError, match=r"log\.db: has format 9, this program expects 3"):
         opened(other)
     with pytest.raises(ConfigError, match="cannot be opened"):
         opened(tmp_path / "nowhere")
