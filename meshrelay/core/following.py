@@ -237,11 +237,13 @@ class Following:
             until_ms = lease.until_ms if other else max(lease.until_ms, link.asked_ms + LEASE_MS)
             if now.mono_ms < until_ms and not (silent and other):
                 continue
-            drips = other is not None and lease.is_slow(link.came)
+            slow = lease.is_slow(link.came)
+            drips = other is not None and slow
             if (
                 (lease.moved and not drips)
                 or self._state.acceptor.taken(log) >= link.owed[log]
-                or link.higher_lane_moved(log.lane, lease.began_ms)
+                # A higher lane's word now and then keeps nobody waiting: what was sent is lost.
+                or (not slow and link.higher_lane_moved(log.lane, lease.began_ms))
             ):
                 lease.renew(link.came, now.mono_ms)
                 continue

@@ -123,6 +123,22 @@ def test_a_starved_lane() -> None:
     assert asked.count(log_of(KITA, BULK)) <= 1
 
 
+def test_lost_bulk_is_asked_for_again_while_people_talk_now_and_then() -> None:
+    """A word every 2 s does not fill the line: nothing waits behind it, the bulk was lost."""
+    city, kita, chuo = two_wards()
+    city.join(kita, chuo)
+    city.pass_ms(HELLO_MS)
+    city.lost = lambda sender, _to, frame: sender is kita and isinstance(frame, Entries)
+    kita.say(note("写真", BULK))
+    city.deliver()
+    city.lost = lambda *_: False
+    for number in range((HELLO_MS + LEASE_MS) // 2_000):
+        kita.say(note(f"{number}報"))
+        city.pass_ms(2_000)
+
+    assert chuo.height(log_of(KITA, BULK)) == 1
+
+
 def test_a_liar_that_drips_one_entry_per_lease() -> None:
     """It has the log, moves it by one entry every 9 s, and so keeps its lease: others are asked."""
     entries = chain(NISHINARI, 300)
