@@ -189,6 +189,9 @@ class Following:
         if afresh or question or any(first for _, first in logs):
             nonce = self._state.nonce(now.mono_ms)
             link.asked_ms = now.mono_ms
+        for log, first in logs:
+            if first and log in link.leases:
+                link.leases[log].asked_ms = now.mono_ms
         grant, done = link.next_grant(now.mono_ms)
         done = DONE_ALL if afresh else done
         while True:
@@ -234,7 +237,7 @@ class Following:
             other = next((each for each in links if each is not link and log in each.owed), None)
             silent = now.mono_ms - link.heard_ms >= SILENT_MS
             # An urgent entry is soon asked of another; of the same peer only after a slow line.
-            until_ms = lease.until_ms if other else max(lease.until_ms, link.asked_ms + LEASE_MS)
+            until_ms = lease.until_ms if other else max(lease.until_ms, lease.asked_ms + LEASE_MS)
             if now.mono_ms < until_ms and not (silent and other):
                 continue
             slow = lease.is_slow(link.came)

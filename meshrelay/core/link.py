@@ -37,14 +37,15 @@ class Lease:
     """One log that is brought to us on a link, judged term by term.
 
     `moved`: whether an entry of it came in this term; `came`: bytes that the link had brought
-    when the term began.
+    when the term began; `asked_ms`: when a WANT last named the log here.
     """
 
-    __slots__ = ("began_ms", "came", "fruitless", "lane", "moved", "until_ms")
+    __slots__ = ("asked_ms", "began_ms", "came", "fruitless", "lane", "moved", "until_ms")
 
     def __init__(self, lane: int, came: int, now_ms: int) -> None:
         self.lane = lane
         self.fruitless = 0
+        self.asked_ms = now_ms - LONG_AGO
         self.renew(came, now_ms)
 
     def renew(self, came: int, now_ms: int) -> None:

@@ -139,6 +139,27 @@ def test_lost_bulk_is_asked_for_again_while_people_talk_now_and_then() -> None:
     assert chuo.height(log_of(KITA, BULK)) == 1
 
 
+def test_lost_bulk_is_asked_for_again_while_talk_is_lost_too() -> None:
+    """Every 5 s a gap in the talk is asked past: that is no new question for the bulk."""
+    city, kita, chuo = two_wards()
+    city.join(kita, chuo)
+    city.pass_ms(HELLO_MS)
+    kita.say(note("おはよう"))
+    city.deliver()
+    city.lost = lambda sender, _to, frame: sender is kita and isinstance(frame, Entries)
+    kita.say(note("写真", BULK))
+    city.deliver()
+    for number in range((HELLO_MS + LEASE_MS) // 5_000):
+        kita.say(note(f"{number}報"))
+        city.deliver()  # and is lost
+        city.lost = lambda *_: False
+        kita.say(note(f"{number}報の続き"))
+        city.pass_ms(5_000)
+        city.lost = lambda sender, _to, frame: sender is kita and isinstance(frame, Entries)
+
+    assert chuo.height(log_of(KITA, BULK)) == 1
+
+
 def test_a_liar_that_drips_one_entry_per_lease() -> None:
     """It has the log, moves it by one entry every 9 s, and so keeps its lease: others are asked."""
     entries = chain(NISHINARI, 300)
