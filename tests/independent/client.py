@@ -125,7 +125,7 @@ class Client:
         return encode(["Signature1", PROTECTED, aad, payload])
 
     def sign(self, name: str, payload: bytes) -> bytes:
-        return encode([PROTECTED, {}, payload, self.key.sign(self.to_sign(name, payload)).signature])
+        return encode([PROTECTED, {}, payload, self.key.sign(self.to_sign(name, payload))[:64]])
 
     def verify(self, cose: bytes, name: str, key: bytes, more: bytes = b"") -> None:
         VerifyKey(key).verify(self.to_sign(name, payload_of(cose), more), cose[-64:])
