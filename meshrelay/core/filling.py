@@ -22,8 +22,10 @@ from meshrelay.core.vector import Line
 
 # One piece of a gap is asked of one peer; of the next when nothing came for this long.
 FILL_MS = 5_000
-# A peer that did not answer, or said that it lacks it too, is asked again after this.
+# A peer that did not answer is asked again after this; one that lacks it too after longer, for
+# what it tells when it has it may be lost.
 FILL_AGAIN_MS = 60_000
+LACKED_AGAIN_MS = 180_000
 
 Judged = Callable[[Entry], Taken]
 
@@ -84,13 +86,13 @@ class Filling:
 
     def _whom(self, log: LogId, gap: Gap, now: Now) -> LinkState | None:
         """A peer that may hold more, an archive first."""
-        links = [
-            link
-            for link in self._state.links.values()
-            if link.theirs is not None
-            and link.floors.get(log, 0) < gap.high
-            and now.mono_ms - link.fills_asked.get(log, now.mono_ms - LONG_AGO) >= FILL_AGAIN_MS
-        ]
+        links = []
+        for link in self._state.links.values():
+            lacks_it = link.floors.get(log, 0) >= gap.high
+            waited_ms = now.mono_ms - link.fills_asked.get(log, now.mono_ms - LONG_AGO)
+            if waited_ms >= (LACKED_AGAIN_MS if lacks_it else FILL_AGAIN_MS):
+                links.append(link)
+        links.sort(key=lambda link: link.floors.get(log, 0))
         archives = (link for link in links if self._state.is_archive(link.peer))
         return next(archives, next(iter(links), None))
 
@@ -141,9 +143,10 @@ class Filling:
         return Holes(event.log, gaps, DAMAGED, event.low, event.high, event.size)
 
     def evicted(self, event: Evict) -> Holes | None:
-        """The first part of a log goes."""
+        """The first part of a log goes, never its newest entry: a log without entries could be
+        given to nobody."""
         log = event.log
-        if log in self._changing or event.upto > self._state.vector.height(log):
+        if log in self._changing or event.upto >= self._state.vector.height(log):
             return None
         self._changing.add(log)
         gaps = evicted(self._gaps(log), event.upto, event.upto_id, log.first_prev)
@@ -172,7 +175,9 @@ class Filling:
         )
 
     def ask_archives(self, now: Now) -> Iterator[Effect]:
-        """What we evict must be on an archive's disk now."""
+        """What we evict must be on an archive's disk now: what was answered before is void."""
+        self._state.questions += 1
+        self._state.fresh.clear()
         for link in list(self._state.links.values()):
             if self._state.is_archive(link.peer):
                 yield from self._following.want(link, [], [], [], now, question=True)

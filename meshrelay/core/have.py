@@ -80,15 +80,17 @@ def make_have(
 ) -> Have:
     """State what `vector` holds; the caller guarantees that it is on disk.
 
-    `brief`: for a peer with an equal digest: neither lines nor past incarnations.
+    `brief`: for a peer with an equal digest: neither lines nor past incarnations. Not while there
+    are holes: whoever drops what we hold must know them.
     """
-    logs = [key for key, _ in vector.after(since) if isinstance(key, LogId)][-LINES_MAX:]
+    holes = {log: hole for log, gaps in vector.gaps.items() if (hole := hole_of(gaps))}
+    logs = [key for key, _ in vector.after(since) if isinstance(key, LogId)]
+    logs = [*dict.fromkeys([*logs, *holes])][-LINES_MAX:]
     lines = [vector.lines[log] for log in logs]
+    holes = {log: holes[log] for log in logs if log in holes}
     named, number = past[-PAST_MAX:], len(past) + 1
-    if brief:
+    if brief and not holes:
         lines, named, number = [], [], 0
-    found = {line.log: hole_of(vector.gaps.get(line.log, ())) for line in lines}
-    holes = {log: hole for log, hole in found.items() if hole}
     rows = [[*line.log, line.height, line.head, *holes.get(line.log, ())] for line in lines]
     digest = vector.digest()
     payload = encode(

@@ -26,8 +26,8 @@ ORIGIN_FULL = {URGENT: 2, NORMAL: 6, BACKGROUND: 4, BULK: 4}
 LOGS_PER_ORIGIN_MAX = 8_192
 # Dropping begins well before anybody is refused, and goes on until there is air.
 EVICT_ABOVE, EVICT_DOWN_TO = 70, 65
-# An archive's HAVE permits eviction for so long after it carried our nonce.
-FRESH_MS = 60_000
+# An archive that answered our last question permits eviction for so long.
+FRESH_MS = 10_000
 
 FULL, QUOTA, TOO_MANY_LOGS = "full", "quota", "too_many_logs"
 

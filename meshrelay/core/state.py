@@ -36,15 +36,16 @@ class State:
     cursors: dict[bytes, Cursor]
     links: dict[int, LinkState] = field(default_factory=dict)
     stock: Stock = field(default_factory=Stock)
-    fresh: dict[bytes, tuple[bytes, int]] = field(
-        default_factory=dict
-    )  # archive -> incarnation, when
+    questions: int = 0
+    # Archives that answered since the last question: incarnation of the store, and when.
+    fresh: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
 
     def nonce(self, mono_ms: int, ago: int = 0) -> bytes:
-        """What an answer of now carries: another each NONCE_MS, so that no old one passes."""
-        return hash32(self.secret, (mono_ms // NONCE_MS - ago).to_bytes(8, "big", signed=True))[
-            :NONCE_BYTES
-        ]
+        """What an answer of now carries: another after each question and each NONCE_MS, so that
+        no old one passes."""
+        moment = (self.questions, mono_ms // NONCE_MS - ago)
+        parts = [number.to_bytes(8, "big", signed=True) for number in moment]
+        return hash32(self.secret, *parts)[:NONCE_BYTES]
 
     def bars(self, log: LogId) -> str | None:
         """Why nothing of this log is taken from peers now, None if it is."""

@@ -534,6 +534,9 @@ class Machine:
                 yield Broadcast(encode_frame(Entries(self.book.network, raws, ages, [])))
             yield from self._broadcast_records(commit.records)
         for link in list(self.links.values()):
+            for change in commit.holes:  # what stood still before a gap may go on
+                if change.log in link.standing:
+                    link.wake(change.log)
             yield from self._announce(link, commit, moved, now)
         yield from self.statements.moved()
         if commit.records or self._is_late(moved):
@@ -561,7 +564,7 @@ class Machine:
         moved: dict[LogId, tuple[bool, int]],
         now: Now,
     ) -> Iterator[Effect]:
-        news = []
+        news = [self.vector.lines[one.log] for one in commit.holes if commit.filled]
         for log, (is_new, first) in moved.items():
             height = self.vector.height(log)
             if link.owed.get(log, height + 1) <= height:

@@ -7,9 +7,12 @@ the world can compare them with the machine's.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from meshrelay.core.entry import Entry, LogId
 from meshrelay.core.events import Commit, HeldEntry, Taken
+from meshrelay.core.gaps import Gaps
+from meshrelay.core.gaps import cut as cut_gaps
 from meshrelay.core.vector import Cursor, Line
 from meshrelay.core.verdict import REFUSED, Verdict
 from meshrelay.store.seen import Mark
@@ -38,6 +41,7 @@ class Disk:
 
     logs: dict[LogId, dict[int, Row]] = field(default_factory=dict)
     lines: dict[LogId, Line] = field(default_factory=dict)
+    gaps: dict[LogId, Gaps] = field(default_factory=dict)
     loose: dict[bytes, Row] = field(default_factory=dict)  # above an end, by entry id
     waiting: dict[bytes, list[Entry]] = field(default_factory=dict)  # by the record they miss
     records: list[bytes] = field(default_factory=list)
@@ -55,6 +59,7 @@ class Disk:
         return Disk(
             {log: {s: replace(row) for s, row in rows.items()} for log, rows in self.logs.items()},
             dict(self.lines),
+            dict(self.gaps),
             {entry_id: replace(row) for entry_id, row in self.loose.items()},
             {record: list(entries) for record, entries in self.waiting.items()},
             list(self.records), dict(self.numbers), dict(self.lanes), list(self.haves),
@@ -74,6 +79,14 @@ class Disk:
         fates = {taken.entry.id: taken.verdict for taken in commit.orphans}
         for cut in commit.cuts:
             self._cut(cut, fates)
+        for taken in commit.filled:
+            self.logs[taken.entry.log][taken.entry.seq] = self._row(taken, seen_ms)
+        for holes in commit.holes:
+            self._count(holes.log)
+            self.gaps[holes.log] = holes.gaps
+            rows = self.logs[holes.log]
+            for seq in range(holes.low + 1, holes.high + 1):
+                rows.pop(seq, None)
         for taken in commit.orphans:
             if self.find(taken.entry) is None:
                 self.loose[taken.entry.id] = self._row(taken, seen_ms)
@@ -97,6 +110,7 @@ class Disk:
     def _cut(self, cut: Line, fates: dict[bytes, Verdict]) -> None:
         self._count(cut.log)
         rows = self.logs.get(cut.log, {})
+        self.gaps[cut.log] = cut_gaps(self.gaps.get(cut.log, ()), cut.height, cut.head)
         for seq in [seq for seq in rows if seq > cut.height]:
             row = rows.pop(seq)
             row.judged(fates.get(row.entry.id, NOBODYS))
@@ -104,8 +118,10 @@ class Disk:
         if cut.height:
             self.lines[cut.log] = Line(cut.log, cut.height, cut.head)
         else:
-            for table in (self.lines, self.logs, self.numbers):
+            tables: tuple[dict[LogId, Any], ...] = (self.lines, self.logs, self.gaps)
+            for table in tables:
                 table.pop(cut.log, None)
+            self.numbers.pop(cut.log, None)
 
     def judged(self, entry: Entry, verdict: Verdict) -> None:
         """A verdict changed."""
@@ -152,6 +168,19 @@ class Disk:
                 break
             found.append(HeldEntry(row.entry.raw, row.age, row.seen_ms))
         return found
+
+    def below(self, log: LogId, low: int, high: int, bytes_max: int) -> list[HeldEntry]:
+        """The last entries above `low` up to `high`; none if `high` is not held."""
+        rows = self.logs.get(log, {})
+        found: list[HeldEntry] = []
+        size = 0
+        while high > low and (row := rows.get(high)) is not None:
+            size += len(row.entry.raw)
+            if found and size > bytes_max:
+                break
+            found.append(HeldEntry(row.entry.raw, row.age, row.seen_ms))
+            high -= 1
+        return found[::-1]
 
     def above(self, log: LogId, height: int) -> list[bytes]:
         """Every entry of the log above `height`, in order."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from meshrelay.core.clock import AHEAD_MS_MAX, EXPIRED, VALID, age_now, ms_of, validity
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import CloseLink, Commit, Effect, Event, ReadEntries, Received, Refused
+from meshrelay.core.gaps import lacks, to_fill
 from meshrelay.core.serving import BULK_LANES, TEXT_LANES, URGENT_LANES
 from meshrelay.core.verdict import WAITING
 from tests.sim.disk import NOBODYS
@@ -57,10 +58,24 @@ def i1_accepted_survives(world: World) -> None:
             if entry.id in world.excused or stolen:
                 continue
             for other, ids in held.items():
-                if entry.id not in ids:
+                dropped = lacks(other.disk.gaps.get(entry.log, ()), entry.seq)
+                survives = dropped and any(entry.id in ids for ids in held.values())
+                if entry.id not in ids and not survives:
                     raise Broken(
                         f"I1: {other.name} lacks {ward.name} lane {entry.log.lane} seq {entry.seq}"
                     )
+
+
+def i1_archived_before_dropped(world: World, ward: Ward, log: LogId, upto: int) -> None:
+    """What a ward drops for space is on an archive's disk at that moment."""
+    archives = [
+        other.disk
+        for other in world.honest
+        if ward.machine is not None and ward.machine._state.is_archive(other.signer.public)
+    ]
+    for seq, row in ward.disk.logs[log].items():
+        if seq <= upto and not any(disk.at(log, seq) == row.entry.id for disk in archives):
+            raise Broken(f"I1: {ward.name} drops seq {seq}, which no archive holds")
 
 
 def i2_only_verified(world: World) -> None:
@@ -71,12 +86,19 @@ def i2_only_verified(world: World) -> None:
         for log, rows in ward.disk.logs.items():
             if log.origin not in ward.machine.book.nodes:
                 raise Broken(f"I2: {ward.name} holds a log of a stranger")
-            prev = log.first_prev
-            for seq in range(1, len(rows) + 1):
+            prev, seq = log.first_prev, 1
+            ends = {gap.low: gap for gap in ward.disk.gaps.get(log, ())}
+            while seq <= ward.disk.lines[log].height:
+                gap = ends.get(seq - 1)
+                if gap is not None:
+                    if gap.low_id != prev:
+                        raise Broken(f"I2: {ward.name} has a gap that follows nothing")
+                    prev, seq = gap.high_id, gap.high + 1
+                    continue
                 row = rows.get(seq)
                 if row is None or row.entry.prev != prev:
                     raise Broken(f"I2: {ward.name} has a broken chain at seq {seq}")
-                prev = row.entry.id
+                prev, seq = row.entry.id, seq + 1
 
 
 def i3_converged_in_time(world: World, took_ms: int) -> None:
@@ -109,6 +131,19 @@ def i3_nothing_hidden(world: World) -> None:
                 raise Broken(f"I3: {ward.name} shows entry {seq} by an old verdict")
 
 
+def i3_gaps_filled(world: World) -> None:
+    """No log lacks what it wants and an honest neighbour holds."""
+    for ward in world.honest:
+        for log, gaps in ward.disk.gaps.items():
+            gap = to_fill(gaps)
+            if gap is None:
+                continue
+            cables = world.cables.of(ward)
+            for other in (cable.b if cable.a is ward else cable.a for cable in cables):
+                if other.is_honest and other.disk.at(log, gap.high) is not None:
+                    raise Broken(f"I3: {ward.name} lacks seq {gap.high}, which {other.name} has")
+
+
 def i4_once(world: World) -> None:
     """No disk holds an entry twice."""
     for ward in world.honest:
@@ -125,7 +160,8 @@ def i5_no_fork(world: World) -> None:
             raise Broken(f"I5: {by_key[log.origin].name} signed two entries with one number")
     for ward in world.honest:
         for log, rows in ward.disk.logs.items():
-            if ward.disk.lines[log].height != len(rows):
+            gaps = ward.disk.gaps.get(log, ())
+            if ward.disk.lines[log].height != len(rows) + sum(g.high - g.low for g in gaps):
                 raise Broken(f"I5: {ward.name} has a hole in a log of {len(rows)}")
         proofs = ward.machine.book.proofs if ward.machine is not None else {}
         if any(log.origin != world.stolen for log in proofs):
@@ -171,7 +207,8 @@ def i6_urgent_first(ward: Ward, effect: ReadEntries) -> None:
         height = ward.machine.vector.height(log)
         if end is not None:  # the cut may still be under way
             height = min(height, end.height)
-        if log.lane in lanes and following <= height:
+        at_a_gap = lacks(ward.disk.gaps.get(log, ()), following)
+        if log.lane in lanes and following <= height and not at_a_gap:
             raise Broken(
                 f"I6: {ward.name} sends lane {effect.log.lane} while lane {log.lane} waits"
             )
@@ -190,7 +227,9 @@ def i8_refusals_told(ward: Ward, event: Event, effects: list[Effect]) -> None:
     sent = len(event.prepared.checked) if event.prepared and event.link in ward.links else 0
     if sent and "ended" not in reasons:  # one word for all that stood above an end
         commits = [effect for effect in effects if isinstance(effect, Commit)]
-        taken = sum(len(commit.entries) + len(commit.orphans) for commit in commits)
+        taken = sum(
+            len(commit.entries) + len(commit.orphans) + len(commit.filled) for commit in commits
+        )
         if taken + len(reasons) < sent:
             raise Broken(f"I8: {ward.name} dropped {sent - taken - len(reasons)} entries silently")
 
@@ -276,6 +315,7 @@ def check_settled(world: World) -> None:
     i1_accepted_survives(world)
     i3_all_equal(world)
     i3_nothing_hidden(world)
+    i3_gaps_filled(world)
     i5_both_texts_survive(world)
     check_running(world)
     i10_receipts_true(world, settled=True)

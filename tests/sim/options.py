@@ -13,6 +13,8 @@ from tests.sim.clocks import FAULTS
 
 TOPOLOGIES = ("ring", "star", "line", "islands", "broker")
 LIES = ("heights", "drip", "cursor", "mute", "breaches", "boasts")
+# Stores are full and rows are damaged from this seed on: earlier seeds keep their stories.
+PRESSURE_FROM = 20_000
 BIG_EVERY = 20  # every so many seeds the city has 12 to 24 wards
 
 
@@ -34,6 +36,7 @@ class Options(NamedTuple):
     theft: bool
     storms: int
     steps: int  # of each storm
+    pressure: bool  # stores drop what archives hold, and rows are damaged
 
     def __str__(self) -> str:
         liars = ", ".join(f"ward {ward} {lie}" for ward, lie in self.liars) or "none"
@@ -43,7 +46,8 @@ class Options(NamedTuple):
             f"{cables}, {self.delay_ms} ms, {self.rate or 'any'} B/ms; "
             f"commits up to {max(self.commit_ms)} ms; "
             f"clocks {', '.join(self.clocks)}; liars {liars}; "
-            f"{'a stolen key; ' if self.theft else ''}{self.storms} storms of {self.steps} steps"
+            f"{'a stolen key; ' if self.theft else ''}"
+            f"{'full stores; ' if self.pressure else ''}{self.storms} storms of {self.steps} steps"
         )
 
 
@@ -74,4 +78,5 @@ def options_of(seed: int) -> Options:
         theft,
         2 if big else dice.choice([2, 3, 4]),
         6 if big else 10,
+        seed >= PRESSURE_FROM,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from meshrelay.core.entry import URGENT
+from meshrelay.core.events import AskArchives, Damaged, Evict
 from tests.sim.cables import Cable
 from tests.sim.clocks import FAULTS
 from tests.sim.disk import Disk
@@ -12,7 +14,9 @@ from tests.sim.invariants import (
     check_running,
     check_settled,
     i1_accepted_survives,
+    i1_archived_before_dropped,
     i3_converged_in_time,
+    i3_gaps_filled,
     i3_nothing_hidden,
 )
 from tests.sim.options import options_of
@@ -53,6 +57,8 @@ class Storm:
             (4, self._roster),
             (1, self._blackout),
         ]
+        if world.options.pressure:
+            self._troubles += [(14, self._evict), (6, self._damage)]
 
     def blow(self, steps: int) -> None:
         """`steps` pieces of trouble, some time apart."""
@@ -127,6 +133,45 @@ class Storm:
         for ward in world.wards:
             world.after(self.random.randint(10, 30_000), starting(ward))
 
+    def _evict(self, ward: Ward) -> None:
+        """The store is full: a first part of some logs goes, as far as that is permitted."""
+        ward.feed(AskArchives())
+        self.world.run(2_000)
+        machine = ward.machine
+        if machine is None:
+            return
+        for log in self.random.sample(sorted(ward.disk.lines), min(len(ward.disk.lines), 6)):
+            rows, now = ward.disk.logs[log], ward.clock.now()
+            upto = 0
+            for seq in sorted(rows):
+                if log.lane == URGENT or not machine.may_evict(log, seq, False, now):
+                    break
+                upto = seq
+            if upto and self.random.random() < 0.7:
+                upto = self.random.choice([seq for seq in rows if seq <= upto])
+                size = sum(len(row.entry.raw) for seq, row in rows.items() if seq <= upto)
+                i1_archived_before_dropped(self.world, ward, log, upto)
+                ward.feed(Evict(log, upto, rows[upto].entry.id, size))
+
+    def _damage(self, ward: Ward) -> None:
+        """Some rows do not verify any more; somebody else has them.
+
+        Not the newest of a log: were all its copies lost, nobody could be given the log.
+        """
+        logs = [log for log, rows in ward.disk.logs.items() if len(rows) > 1]
+        if ward.machine is None or not logs:
+            return
+        log = self.random.choice(sorted(logs))
+        rows = ward.disk.logs[log]
+        high = low = self.random.choice(sorted(rows)[:-1])
+        elsewhere = [other.disk for other in self.world.honest if other is not ward]
+        while low in rows and high - low < 3:
+            low -= 1
+        lost = [rows[seq].entry for seq in range(low + 1, high + 1)]
+        if all(any(disk.at(log, one.seq) == one.id for disk in elsewhere) for one in lost):
+            size = sum(len(one.raw) for one in lost)
+            ward.feed(Damaged(log, low, lost[0].prev, high, lost[-1].id, size))
+
     def _deaf_spell(self, _: Ward | None = None) -> None:
         """For a while every datagram is lost and no link notices: what was said stays unsaid."""
         cables = self.world.cables
@@ -163,6 +208,7 @@ class Storm:
         i3_converged_in_time(world, world.calm_ms)
         self._wait(lambda: False, AFTERGLOW_MS)
         self._wait(lambda: not hidden(world), world.diameter() * ASKED_AGAIN_MS)
+        self._wait(lambda: not gappy(world), world.diameter() * ASKED_AGAIN_MS)
 
     def _wait(self, until: Callable[[], bool], at_most_ms: int = CALM_MS_MAX) -> None:
         for _ in range(at_most_ms // CALM_STEP_MS):
@@ -185,6 +231,15 @@ def hidden(world: World) -> bool:
     """Whether some message still waits for a record that is in reach."""
     try:
         i3_nothing_hidden(world)
+    except Broken:
+        return True
+    return False
+
+
+def gappy(world: World) -> bool:
+    """Whether some log lacks what is in reach."""
+    try:
+        i3_gaps_filled(world)
     except Broken:
         return True
     return False

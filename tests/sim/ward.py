@@ -19,6 +19,7 @@ from meshrelay.core.entry import LANES, Draft, Entry, LogId
 from meshrelay.core.events import (
     AboveRead,
     AdoptTime,
+    BelowRead,
     Broadcast,
     CloseLink,
     Commit,
@@ -35,6 +36,7 @@ from meshrelay.core.events import (
     Missing,
     OwnLogEnded,
     ReadAbove,
+    ReadBelow,
     ReadEntries,
     ReadIds,
     Received,
@@ -135,7 +137,8 @@ class Ward:
         lines = [(line, disk.numbers[log]) for log, line in disk.lines.items()]
         records = [(record, lane, disk.numbers[record]) for record, lane in disk.lanes.items()]
         records.sort(key=lambda row: row[2])
-        vector = sync.restore_vector(lines, records)
+        gaps = {log: gaps for log, gaps in disk.gaps.items() if gaps}
+        vector = sync.restore_vector(lines, records, gaps=gaps)
         vector.change = disk.change
         receipts = Receipts()
         for raw in disk.haves:
@@ -149,7 +152,7 @@ class Ward:
         own = [
             disk.logs[log][line.height].entry.hlc
             for log, line in disk.lines.items()
-            if log.origin == self.signer.public and not fresh
+            if log.origin == self.signer.public and not fresh and line.height in disk.logs[log]
         ]
         past = [(each, ended) for (each, _), (_, ended) in pairwise(disk.incarnations)]
         plant = self.world.plant
@@ -236,6 +239,9 @@ class Ward:
                 i6_urgent_first(self, effect)
                 held = world.plant.reads(self, log, first, bytes_max)
                 self._events.append(EntriesRead(link, log, first, held))
+            case ReadBelow(link, log, low, high, bytes_max):
+                held = self.disk.below(log, low, high, bytes_max)
+                self._events.append(BelowRead(link, log, high, held))
             case ReadIds(link, log, seqs):
                 ids = [(seq, self.disk.at(log, seq)) for seq in seqs]
                 self._events.append(IdsRead(link, log, [(s, i) for s, i in ids if i is not None]))
@@ -289,9 +295,7 @@ class Ward:
         """The witness is written before what `Committed` releases: commit, witness, sends."""
         if self.machine is None:
             return
-        logs = len({entry.log for entry, *_ in commit.entries})
-        laned = sum(record.lane is not None for record in commit.records)
-        change = self.machine.vector.change + logs + len(commit.cuts) + laned
+        change = self.machine.vector.change + commit.changes()
         self.witness = (self.disk.incarnations[-1][0], change)
         self.feed(Committed(commit.ticket))
         if self.machine is not None and self.machine.vector.change != change:
@@ -304,6 +308,10 @@ class Ward:
             answered = self._answers.pop(commit.tag, None)
             if answered is not None:
                 answered(entries)
+
+    def kept(self) -> set[bytes]:
+        """Ids of the entries on its disk, but for those that are being dropped."""
+        return self.disk.ids() - self._writer.going()
 
     def unwritten(self) -> list[Taken]:
         """Entries on their way to the disk, in order."""

@@ -179,7 +179,7 @@ class World:
         kept = older.ids()
         for other in self.honest:
             if other is not ward:
-                kept |= other.disk.ids()
+                kept |= other.kept()
         self.excused |= ward.disk.ids() - kept
 
     def is_level(self) -> bool:

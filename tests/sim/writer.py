@@ -62,6 +62,17 @@ class SimWriter:
         commits = [work for work, _ in self._works if isinstance(work, Commit)]
         return [each for commit in commits for each in commit.entries]
 
+    def going(self) -> set[bytes]:
+        """Ids of entries that a commit on its way to the disk drops from it."""
+        commits = [work for work, _ in self._works if isinstance(work, Commit)]
+        logs = self._ward.disk.logs
+        return {
+            row.entry.id
+            for holes in (each for commit in commits for each in commit.holes)
+            for seq, row in logs.get(holes.log, {}).items()
+            if holes.low < seq <= holes.high
+        }
+
     def _sync(self, upto: Work) -> None:
         """One fsync: everything queued up to `upto` is on disk, in order; then it is answered."""
         world = self._world
