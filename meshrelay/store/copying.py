@@ -1,0 +1,207 @@
+"""A second log.db: copied while the node writes the first, and looked through without trust."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+from meshrelay.core.entry import LogId, read_entry
+from meshrelay.core.records import read_record
+from meshrelay.core.vector import Line
+from meshrelay.errors import ConfigError, FrameError, StoreError
+from meshrelay.store.reader import LogReader
+from meshrelay.store.seen import Mark
+from meshrelay.store.sqlite import CACHE_KIB, connect
+
+# 1 MiB a step; between two steps `tell` may wait, or end it all by raising.
+STEP_PAGES = 256
+# One snapshot is read to its end, and the node's WAL cannot start again below it (proof.md I7).
+WAL_BYTES_MAX = 4 * 1024 * 1024
+# Looking through as many takes about 2 ms.
+PIECE = 100
+
+# What is done of how much, in a unit that only fits itself.
+Tell = Callable[[int, int], None]
+
+
+class Contents(NamedTuple):
+    """What a log.db holds, once everything in it was found to fit together."""
+
+    entries: int
+    lines: dict[LogId, Line]
+    records: set[bytes]
+    seen_ms: int  # its clock of seen time, at most some minutes behind (store/seen.py)
+
+
+def copy_log(source: Path, target: Path, tell: Tell) -> bool:
+    """Copy a log.db as it is at this moment into a new file; the node may be writing.
+
+    Nothing is synced: that is for the caller, after the snapshot was let go. False: so much was
+    written meanwhile that the snapshot had to be let go; what `target` holds is no copy.
+
+    Raises:
+        OSError: `target` cannot be written.
+        StoreError: `source` is damaged.
+    """
+    try:
+        with (
+            closing(connect(source, durable=False, readonly=True)) as read,
+            closing(apsw.Connection(str(target))) as write,
+        ):
+            write.pragma("journal_mode", "off")
+            write.pragma("synchronous", "off")
+            write.pragma("cache_size", -CACHE_KIB)
+            return _copy(read, write, source.with_name(source.name + "-wal"), tell)
+    except ConfigError as error:
+        raise StoreError(str(error)) from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise StoreError(f"{source}: is damaged: {error}") from error
+    except apsw.FullError as error:
+        raise OSError(errno.ENOSPC, "no space left", str(target)) from error
+    except apsw.Error as error:
+        raise OSError(errno.EIO, str(error), str(target)) from error
+
+
+def _copy(read: apsw.Connection, write: apsw.Connection, wal: Path, tell: Tell) -> bool:
+    read.execute("BEGIN")
+    try:
+        read.execute("SELECT 1 FROM meta LIMIT 1").fetchall()  # the snapshot begins here
+        wal_bytes_max = max(_size(wal), WAL_BYTES_MAX)
+        with write.backup("main", read, "main") as backup:
+            while not backup.done:
+                backup.step(STEP_PAGES)
+                tell(backup.page_count - backup.remaining, backup.page_count)
+                if _size(wal) > wal_bytes_max and not backup.done:
+                    return False
+    finally:
+        read.execute("END")
+    return True
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def log_bytes(database: Path) -> int:
+    """How large a copy of a log.db will be; what is in its WAL comes on top, at most."""
+    return _size(database) + _size(database.with_name(database.name + "-wal"))
+
+
+@contextmanager
+def _still(path: Path) -> Iterator[apsw.Connection]:
+    """A file that nobody writes, on a medium that perhaps nobody can write."""
+    uri = path.absolute().as_uri() + "?immutable=1"
+    try:
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        with closing(apsw.Connection(uri, flags=flags)) as connection:
+            yield connection
+    except apsw.Error as error:
+        raise StoreError(f"{path.name} is damaged or cannot be read: {error}") from error
+    except FrameError as error:
+        raise StoreError(f"{path.name} holds something that is no entry or record") from error
+
+
+def look_through(path: Path, tell: Tell) -> Contents:
+    """Every page, every entry against the one after it, every record against its id.
+
+    Signatures are not verified: whoever wrote the file did that, and signed the file.
+
+    Raises:
+        StoreError: something does not fit, and what.
+    """
+    with _still(path) as connection:
+        found = connection.pragma("integrity_check")
+        if found != "ok":
+            raise StoreError(f"{path.name} is damaged: {found}")
+        run = connection.execute
+        count = _Count(tell, int(run("SELECT count(*) FROM entries").get))
+        count.done = int(run("SELECT count(*) FROM entries WHERE log IS NULL").get)
+        lines: dict[LogId, Line] = {}
+        for number, *log, height, head in run(
+            "SELECT id, origin, incarnation, lane, height, head FROM logs"
+        ):
+            line = Line(LogId(*log), height, head)
+            _follow(connection, number, line, count)
+            lines[line.log] = line
+        if count.done != count.total:
+            raise StoreError(f"{path.name} is damaged: entries of a log that is not there")
+        records = set()
+        for record_id, raw in run("SELECT id, raw FROM records"):
+            if read_record(raw).id != record_id:
+                raise StoreError(f"{path.name} is damaged: a record is not what its id says")
+            records.add(record_id)
+        mark = run("SELECT value FROM meta WHERE key='seen'").fetchone()
+        return Contents(count.total, lines, records, Mark.unpack(mark[0]).seen_ms if mark else 0)
+
+
+class _Count:
+    """Entries looked at, told in pieces."""
+
+    def __init__(self, tell: Tell, total: int) -> None:
+        self.total, self.done = total, 0
+        self._tell = tell
+
+    def one(self) -> None:
+        self.done += 1
+        if not self.done % PIECE or self.done == self.total:
+            self._tell(self.done, self.total)
+
+
+def _follow(connection: apsw.Connection, number: int, line: Line, count: _Count) -> None:
+    """Check one log from its first entry to its head."""
+    seq, prev = 0, line.log.first_prev
+    query = "SELECT raw FROM entries WHERE log=? ORDER BY seq"
+    for (raw,) in connection.execute(query, (number,)):
+        entry = read_entry(raw)
+        if (entry.log, entry.seq, entry.prev) != (line.log, seq + 1, prev):
+            raise StoreError(f"an entry of lane {line.log.lane} does not follow number {seq}")
+        seq, prev = entry.seq, entry.id
+        count.one()
+    if (seq, prev) != (line.height, line.head):
+        raise StoreError(f"a log of lane {line.log.lane} does not end as its line says")
+
+
+def urgent_records(path: Path) -> list[bytes]:
+    """Credentials of issuers and nodes, revocations: enough to know whose word counts."""
+    with _still(path) as connection:
+        query = "SELECT raw FROM records WHERE lane=0 ORDER BY number"
+        return [raw for (raw,) in connection.execute(query)]
+
+
+class Loss(NamedTuple):
+    """What only the store has that is about to be replaced."""
+
+    entries: int
+    own: int
+    records: int
+
+
+def lost(database: Path, instead: Contents, me: bytes) -> Loss:
+    """What would be lost if `instead` took the place of a stopped node's log.db.
+
+    Raises:
+        StoreError: it cannot be read, so nobody can say.
+    """
+    try:
+        with closing(LogReader(database)) as reader:
+            above = [(line.log, _above(line, instead)) for line in reader.lines()]
+            own = sum(count for log, count in above if log.origin == me)
+            records = {read_record(raw).id for raw in reader.records()} - instead.records
+    except (apsw.Error, ConfigError, FrameError) as error:
+        raise StoreError(f"{database}: cannot be read: {error}") from error
+    return Loss(sum(count for _, count in above), own, len(records))
+
+
+def _above(line: Line, instead: Contents) -> int:
+    """How many entries of this log are not in the other store; a fork counts whole."""
+    other = instead.lines.get(line.log)
+    if other is None:
+        return line.height
+    if other.height == line.height and other.head != line.head:
+        return line.height
+    return max(line.height - other.height, 0)
