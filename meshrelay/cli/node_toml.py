@@ -56,6 +56,13 @@ set_by_person = {clock_set_by_person}
 # The most that messages may take on the card (log.db), in MiB. At 70 % the oldest are dropped
 # that HQ has; people are refused photos at 80 %, messages at 90 %, urgent words at 100 %.
 quota_mb = {quota_mb}
+
+[backup]
+# A directory on a USB stick that gets a copy of this node every night; "" switches that off.
+# Never its keys. If the stick is away or full, the monitor says so.
+dir = {backup_dir}
+# At this hour, 0 to 23, of this machine's time zone.
+hour = {backup_hour}
 """
 
 
@@ -79,6 +86,8 @@ class NodeToml:
     witness: str = "/dev/shm"
     clock_set_by_person: bool = False
     quota_mb: int = 4096
+    backup_dir: str = ""
+    backup_hour: int = 2
 
     def render(self) -> str:
         """The file's text. JSON's strings, lists and booleans are TOML's."""

@@ -61,6 +61,13 @@ class ClockSection(msgspec.Struct, forbid_unknown_fields=True):
     set_by_person: bool = False
 
 
+class BackupSection(msgspec.Struct, forbid_unknown_fields=True):
+    """`hour`: of the machine's time zone; a stick without a copy gets one at once."""
+
+    dir: str = ""
+    hour: int = 2
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True):
     """A whole node.toml; what is absent has the default of the commented sample."""
 
@@ -71,11 +78,13 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     witness: WitnessSection = msgspec.field(default_factory=WitnessSection)
     clock: ClockSection = msgspec.field(default_factory=ClockSection)
     storage: StorageSection = msgspec.field(default_factory=StorageSection)
+    backup: BackupSection = msgspec.field(default_factory=BackupSection)
 
 
 _WORDS = {
     "str": "text in quotes",
     "bool": "true or false",
+    "int": "a whole number",
     "array": 'a list such as ["..."]',
     "object": "a section such as [node]",
 }
@@ -116,6 +125,7 @@ def load(path: Path) -> Config:
         _checked(path, "lan.peers", peer)
     if config.mqtt.broker:
         _checked(path, "mqtt.broker", config.mqtt.broker)
+    _check_backup(path, config.backup)
     if config.web.https_listen:
         for key, value in (
             ("web.certificate", config.web.certificate),
@@ -144,6 +154,16 @@ def _checked(path: Path, key: str, value: str) -> None:
         raise ConfigError(
             f"{path}: key {key}: expected host:port such as 192.0.2.10:7401, found {value!r}"
         ) from None
+
+
+def _check_backup(path: Path, backup: BackupSection) -> None:
+    if not 0 <= backup.hour < 24:
+        raise ConfigError(f"{path}: key backup.hour: expected 0 to 23, found {backup.hour}")
+    if backup.dir and not Path(backup.dir).is_absolute():
+        raise ConfigError(
+            f"{path}: key backup.dir: expected the stick's directory from / on, such as "
+            f"/media/backup, found {backup.dir!r}"
+        )
 
 
 def _say(error: str, data: dict[str, Any]) -> str:

@@ -46,6 +46,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         dir = "/run"
         [clock]
         set_by_person = true
+        [backup]
+        dir = "/media/backup"
+        hour = 3
         """,
     )
 
@@ -60,6 +63,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     )  # fmt: skip
     assert config.web.rights_over_http
     assert (config.mqtt.broker, config.witness.dir) == ("broker.example:8883", "/run")
+    assert (config.backup.dir, config.backup.hour) == ("/media/backup", 3)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("[lan]\nlisten = 'localhost:'", ["key lan.listen", "expected host:port"]),
         ("[lan]\npeers = ['kita']", ["key lan.peers", "expected host:port", "'kita'"]),
         ("[mqtt]\nbroker = 'host:99999'", ["key mqtt.broker", "expected host:port"]),
+        ("[backup]\nhour = '2'", ["key backup.hour: expected a whole number, found the text '2'"]),
+        ("[backup]\nhour = 24", ["key backup.hour: expected 0 to 23, found 24"]),
+        ("[backup]\ndir = 'backup'", ["key backup.dir: expected", "from / on", "'backup'"]),
         ("[web]\n\nlisten = x", ["node.toml:3: is not TOML"]),
         ("[node]\n[web", ["node.toml:2: is not TOML"]),
     ],
