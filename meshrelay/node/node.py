@@ -39,6 +39,7 @@ from meshrelay.node.folding import RULES, Folder
 from meshrelay.node.health import VERSION, Health, troubles
 from meshrelay.node.identity import Keys, fits_lock, random_bytes
 from meshrelay.node.keeping import Keeping
+from meshrelay.node.nightly import Nightly
 from meshrelay.node.office import (
     Changes,
     LinkWord,
@@ -127,6 +128,7 @@ class Node:
         self._rooms = Rooms(book)
         self._reading = Reading(self.machine, self._views, self._rooms, self._clock.now)
         self._head_hlc = loaded.head_hlc
+        self._nightly = Nightly(directory, config.backup, keys, config.node.name, self._clock.now)
         self._wakes: set[Callable[[], None]] = set()
         self._seats: set[OpenSeat] = set()
         self._started_ms = self.now_ms()
@@ -223,6 +225,7 @@ class Node:
                 Enrolling(self._directory, self._driver).run(),
                 self._displayed.run(),
                 self._watch_health(),
+                self._nightly.run(),
                 *(bearer.run() for bearer in self._bearers),
             )
         ]
@@ -410,6 +413,7 @@ class Node:
         trouble = [str(self.failed.result())] if self.failed.done() else []
         trouble += troubles(self.machine.book, self.machine.me)
         trouble += link_alarms(self.machine.book, self.machine.me, self._bearers)
+        trouble += self._nightly.troubles()
         return Status(
             network=self.network,
             node=self.me,
