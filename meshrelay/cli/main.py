@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from meshrelay.cli import (
+    archive,
     authority_commands,
     broker,
     config,
@@ -58,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
     )
     groups = top.add_subparsers(metavar="COMMAND", required=True)
     for group in (
-        network, authority_commands, issuer, node, staff, records, broker, status, config, demo
+        network, authority_commands, issuer, node, staff, records, archive, broker, status,
+        config, demo
     ):  # fmt: skip
         group.register(groups)
     return top

@@ -47,8 +47,8 @@ def test_the_commands_are_those_of_the_house() -> None:
         "issuer nodes", "issuer records",
         "issuer revoke", "issuer suspend", "issuer lift", "node request", "node enrol",
         "node vector", "node run", "staff import", "staff cards", "staff find", "staff bind",
-        "staff reissue", "staff revoke", "records import", "broker make", "broker run",
-        "status", "config check", "demo",
+        "staff reissue", "staff revoke", "records import", "archive backup", "archive verify",
+        "archive restore", "broker make", "broker run", "status", "config check", "demo",
     }  # fmt: skip
 
 
