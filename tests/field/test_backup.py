@@ -201,6 +201,37 @@ async def test_a_new_node_alone_starts_with_the_history_of_the_dead_ones_stick(
         assert node.me.name == "北区の新しい機器"
 
 
+async def test_what_only_the_stick_had_of_a_dead_node_is_shown_as_through_a_revoked_machine(
+    tmp_path: Path, stick: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    town = build_town(tmp_path, {KITA: (), CHUO: (KITA,)}, clerks=(SATO, TANAKA))
+    vector, revoked = tmp_path / "vector", tmp_path / "revoked"
+    async with running(town):
+        sato = await town.log_in(KITA, SATO)
+        await town.say(KITA, sato, "届いた")
+        await until(lambda: is_whole(town))
+        await town.stop(CHUO)
+        await town.say(KITA, sato, "控えにだけある")
+        run(capsys, "archive", "backup", stick, "--from", tmp_path / KITA)
+        await town.stop(KITA)
+        run(capsys, "node", "vector", tmp_path / CHUO, "-o", vector)
+        run(capsys, "issuer", "revoke", tmp_path / "network", "01の機器", "--vector", vector,
+            "-o", revoked)  # fmt: skip
+        await town.start(CHUO)
+        new = enrol_new(capsys, town, f"127.0.0.1:{town.ports[CHUO]}")
+        # The issuer's answer brought the revocation.
+        run(capsys, "archive", "restore", stick, "--into", new, "--force")
+
+        await town.start(NEW)
+        await until(lambda: is_whole(town))
+        tanaka = await town.log_in(CHUO, TANAKA)
+        await until(lambda: len(town.room(CHUO, tanaka)) == 2)
+        sato = await town.log_in(NEW, SATO)
+        for ward, seat in ((CHUO, tanaka), (NEW, sato)):
+            shown = {each.body["text"]: each.trouble for each in town.room(ward, seat)}
+            assert shown == {"届いた": None, "控えにだけある": "revoked"}
+
+
 async def test_the_copy_of_a_revoked_node_is_restored_by_force_only(
     tmp_path: Path, stick: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,7 +241,6 @@ async def test_the_copy_of_a_revoked_node_is_restored_by_force_only(
     net, revoked = tmp_path / "network", tmp_path / "revoked"
     run(capsys, "issuer", "revoke", net, "01の機器", "--from-nothing", "-o", revoked)
     new = enrol_new(capsys, town)
-    run(capsys, "records", "import", new, revoked)
 
     said = refused(capsys, "archive", "restore", stick, "--into", new)
 
