@@ -37,11 +37,11 @@ NICE_MAX = 19
 def is_due(last: Stamp | None, now: Now, hour: int) -> bool:
     """Whether it is time: the hour struck since the last copy, or no copy is there.
 
-    Where nobody can say what time it is: every 24 hours that this node saw pass.
+    Where nobody can say what time it is, or was: every 24 hours that this node saw pass.
     """
     if last is None:
         return True
-    if min(last.quality, now.quality) >= FROM_ARCHIVE:
+    if min(last.quality, now.quality) >= FROM_ARCHIVE and last.made_ms <= now.pt_ms:
         here = datetime.fromtimestamp(now.pt_ms / 1000)
         struck = here.replace(hour=hour, minute=0, second=0, microsecond=0)
         if struck > here:

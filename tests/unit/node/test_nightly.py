@@ -57,7 +57,6 @@ def test_a_stick_without_a_copy_gets_one_at_once() -> None:
         ("2026-11-23 01:59", "2026-11-23 02:00", True),
         ("2026-11-23 02:01", "2026-11-23 02:02", False),
         ("2026-11-01 12:00", "2026-11-23 01:00", True),
-        ("2026-11-23 02:00", "2026-11-22 12:00", False),
     ],
 )
 def test_with_a_clock_that_somebody_set_it_is_the_hour_of_the_night(
@@ -74,6 +73,13 @@ def test_without_one_it_is_a_day_that_this_node_saw_pass(then: int, here: int) -
     assert not is_due(made, now("2030-01-01 12:00", here, 5_000), HOUR)
     assert not is_due(made, now("2030-01-01 12:00", here, 4_999 + DAY_MS), HOUR)
     assert is_due(made, now("1970-01-01 12:00", here, 5_000 + DAY_MS), HOUR)
+
+
+def test_a_copy_of_a_day_to_come_holds_up_the_next_for_one_day_only() -> None:
+    made = last("2050-01-01 02:00", seen_ms=5_000)
+
+    assert not is_due(made, now("2026-11-23 03:00", 4, 4_999 + DAY_MS), HOUR)
+    assert is_due(made, now("2026-11-23 03:00", 4, 5_000 + DAY_MS), HOUR)
 
 
 def test_a_store_that_is_behind_its_copy_gets_a_new_one() -> None:
