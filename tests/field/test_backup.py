@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -121,6 +122,25 @@ async def test_a_stick_without_space_is_told_and_the_node_goes_on(
 
         monkeypatch.setattr("meshrelay.node.backup.FREE_BYTES_MIN", 0)
         await until(lambda: not node.status().trouble)
+
+
+async def test_a_node_that_ends_while_it_copies_leaves_half_a_copy_to_nobody(
+    tmp_path: Path, stick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nightly, "REST_S", 60.0)
+    town = build_town(tmp_path, {KITA: ()}, clerks=(SATO,))
+    with_stick(town, KITA, stick)
+    folder = folder_of(stick, load_keys(tmp_path / KITA).signer.public)
+    async with running(town):
+        await until(lambda: list(folder.glob("copy-*/log.db")))
+        (thread,) = (each for each in threading.enumerate() if each.name == "backup")
+        assert thread.native_id is not None
+        assert os.getpriority(os.PRIO_PROCESS, thread.native_id) == nightly.NICE_MAX
+        assert os.getpriority(os.PRIO_PROCESS, 0) < nightly.NICE_MAX
+        sato = await town.log_in(KITA, SATO)
+        await town.say(KITA, sato, "控えの途中でも書ける")
+    assert not thread.is_alive()
+    assert list(folder.iterdir()) == []
 
 
 # Put back

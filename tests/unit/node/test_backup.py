@@ -278,6 +278,17 @@ def test_a_stick_that_fills_in_the_middle_keeps_its_older_copy(office: Office) -
         assert held(first) == 10
 
 
+def test_a_stick_that_cannot_be_written_is_told_and_still_gives_its_copy(office: Office) -> None:
+    with small_disk(office.stick, FREE_BYTES_MIN + (1 << 20)):
+        first = office.copy().copy
+        subprocess.run(["mount", "-o", "remount,ro", str(office.stick)], check=True)
+
+        error = office.refused()
+        assert error.code == "stick_failed" and "Read-only" in error.en
+        assert newest(office.stick, KITA.public) == first
+        assert held(first) == 10
+
+
 def test_two_copies_at_a_time_are_not_made(office: Office) -> None:
     office.folder.mkdir()
 
