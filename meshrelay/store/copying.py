@@ -11,10 +11,10 @@ from typing import NamedTuple
 import apsw
 
 from meshrelay.core.entry import LogId, read_entry
+from meshrelay.core.gaps import Gaps, unpack
 from meshrelay.core.records import read_record
 from meshrelay.core.vector import Line
 from meshrelay.errors import ConfigError, FrameError, StoreError
-from meshrelay.store.reader import LogReader
 from meshrelay.store.seen import Mark
 from meshrelay.store.sqlite import CACHE_KIB, connect
 
@@ -34,6 +34,7 @@ class Contents(NamedTuple):
 
     entries: int
     lines: dict[LogId, Line]
+    gaps: dict[LogId, Gaps]
     records: set[bytes]
     seen_ms: int  # its clock of seen time, at most some minutes behind (store/seen.py)
 
@@ -122,12 +123,10 @@ def look_through(path: Path, tell: Tell) -> Contents:
         count = _Count(tell, int(run("SELECT count(*) FROM entries").get))
         count.done = int(run("SELECT count(*) FROM entries WHERE log IS NULL").get)
         lines: dict[LogId, Line] = {}
-        for number, *log, height, head in run(
-            "SELECT id, origin, incarnation, lane, height, head FROM logs"
-        ):
-            line = Line(LogId(*log), height, head)
-            _follow(connection, number, line, count)
-            lines[line.log] = line
+        gaps: dict[LogId, Gaps] = {}
+        for number, line, lacking in _logs(connection):
+            _follow(connection, number, line, lacking, count)
+            lines[line.log], gaps[line.log] = line, lacking
         if count.done != count.total:
             raise StoreError(f"{path.name} is damaged: entries of a log that is not there")
         records = set()
@@ -136,7 +135,9 @@ def look_through(path: Path, tell: Tell) -> Contents:
                 raise StoreError(f"{path.name} is damaged: a record is not what its id says")
             records.add(record_id)
         mark = run("SELECT value FROM meta WHERE key='seen'").fetchone()
-        return Contents(count.total, lines, records, Mark.unpack(mark[0]).seen_ms if mark else 0)
+        return Contents(
+            count.total, lines, gaps, records, Mark.unpack(mark[0]).seen_ms if mark else 0
+        )
 
 
 class _Count:
@@ -152,18 +153,33 @@ class _Count:
             self._tell(self.done, self.total)
 
 
-def _follow(connection: apsw.Connection, number: int, line: Line, count: _Count) -> None:
-    """Check one log from its first entry to its head."""
-    seq, prev = 0, line.log.first_prev
+def _logs(connection: apsw.Connection) -> Iterator[tuple[int, Line, Gaps]]:
+    query = "SELECT id, origin, incarnation, lane, height, head, gaps FROM logs"
+    for number, *log, height, head, packed in connection.execute(query):
+        yield number, Line(LogId(*log), height, head), unpack(packed)
+
+
+def _follow(
+    connection: apsw.Connection, number: int, line: Line, gaps: Gaps, count: _Count
+) -> None:
+    """Check one log from its first entry to its head, over the gaps whose ends it knows."""
+    lane, over = line.log.lane, {gap[:2]: gap[2:4] for gap in gaps}
+
+    def after(place: tuple[int, bytes]) -> tuple[int, bytes]:
+        while place in over:
+            place = over.pop(place)
+        return place
+
+    at = after((0, line.log.first_prev))
     query = "SELECT raw FROM entries WHERE log=? ORDER BY seq"
     for (raw,) in connection.execute(query, (number,)):
         entry = read_entry(raw)
-        if (entry.log, entry.seq, entry.prev) != (line.log, seq + 1, prev):
-            raise StoreError(f"an entry of lane {line.log.lane} does not follow number {seq}")
-        seq, prev = entry.seq, entry.id
+        if (entry.log, entry.seq - 1, entry.prev) != (line.log, *at):
+            raise StoreError(f"an entry of lane {lane} does not follow number {at[0]}")
+        at = after((entry.seq, entry.id))
         count.one()
-    if (seq, prev) != (line.height, line.head):
-        raise StoreError(f"a log of lane {line.log.lane} does not end as its line says")
+    if at != (line.height, line.head) or over:
+        raise StoreError(f"a log of lane {lane} does not end as its line says")
 
 
 def urgent_records(path: Path) -> list[bytes]:
@@ -188,20 +204,29 @@ def lost(database: Path, instead: Contents, me: bytes) -> Loss:
         StoreError: it cannot be read, so nobody can say.
     """
     try:
-        with closing(LogReader(database)) as reader:
-            above = [(line.log, _above(line, instead)) for line in reader.lines()]
-            own = sum(count for log, count in above if log.origin == me)
-            records = {read_record(raw).id for raw in reader.records()} - instead.records
+        with closing(connect(database, durable=False, readonly=True)) as connection:
+            missing = [
+                (line.log, _missing(line, gaps, instead)) for _, line, gaps in _logs(connection)
+            ]
+            own = sum(count for log, count in missing if log.origin == me)
+            records = {each for (each,) in connection.execute("SELECT id FROM records")}
     except (apsw.Error, ConfigError, FrameError) as error:
         raise StoreError(f"{database}: cannot be read: {error}") from error
-    return Loss(sum(count for _, count in above), own, len(records))
+    return Loss(sum(count for _, count in missing), own, len(records - instead.records))
 
 
-def _above(line: Line, instead: Contents) -> int:
+def _missing(line: Line, gaps: Gaps, instead: Contents) -> int:
     """How many entries of this log are not in the other store; a fork counts whole."""
-    other = instead.lines.get(line.log)
-    if other is None:
-        return line.height
-    if other.height == line.height and other.head != line.head:
-        return line.height
-    return max(line.height - other.height, 0)
+    held, other = _spans(line.height, gaps), instead.lines.get(line.log)
+    count = sum(high - low for low, high in held)
+    if other is None or (other.height == line.height and other.head != line.head):
+        return count
+    there = _spans(other.height, instead.gaps[line.log])
+    both = (min(a[1], b[1]) - max(a[0], b[0]) for a in held for b in there)
+    return count - sum(max(each, 0) for each in both)
+
+
+def _spans(height: int, gaps: Gaps) -> list[tuple[int, int]]:
+    """(low, high) of what is held: every seq above `low` up to `high`."""
+    ends = [0, *(end for gap in gaps for end in (gap.low, gap.high)), height]
+    return list(zip(ends[::2], ends[1::2], strict=True))

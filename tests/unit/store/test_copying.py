@@ -8,6 +8,8 @@ from pathlib import Path
 import apsw
 import pytest
 
+from meshrelay.core.events import DAMAGED, EVICTED, Commit, Holes
+from meshrelay.core.gaps import Gap, evicted
 from meshrelay.core.vector import Line
 from meshrelay.errors import StoreError
 from meshrelay.store.copying import (
@@ -201,6 +203,60 @@ def test_another_branch_of_a_log_is_lost_whole(store: LogStore, tmp_path: Path) 
     assert lost(
         tmp_path / "log.db", held._replace(lines=held.lines | {forked.log: forked}), KITA.public
     ) == Loss(10, 10, 0)
+
+
+def drop(store: LogStore, upto: int, damage: int = 0) -> None:
+    """Make room: 北区's entries up to `upto` go; `damage` moves an end of the gap."""
+    log = log_of(KITA)
+    gaps = evicted((), upto, KITA_CHAIN[upto - 1 + damage].id, log.first_prev)
+    size = sum(len(entry.raw) for entry in KITA_CHAIN[:upto])
+    write(store, Commit(1, [], [], None, None, holes=[Holes(log, gaps, EVICTED, 0, upto, size)]))
+
+
+def test_what_a_store_dropped_for_space_is_no_damage(store: LogStore, tmp_path: Path) -> None:
+    drop(store, 4)
+    copy_log(tmp_path / "log.db", tmp_path / "copy", silent)
+
+    held = look_through(tmp_path / "copy", silent)
+
+    assert held.entries == 9
+    assert held.gaps[log_of(KITA)] == (
+        Gap(0, log_of(KITA).first_prev, 4, KITA_CHAIN[3].id, wanted=False),
+    )
+
+
+def test_a_gap_that_touches_another_is_no_damage_either(store: LogStore, tmp_path: Path) -> None:
+    drop(store, 4)
+    log, ends = log_of(KITA), [KITA_CHAIN[number - 1].id for number in (4, 6)]
+    gaps = (Gap(0, log.first_prev, 4, ends[0], wanted=False), Gap(4, ends[0], 6, ends[1], True))
+    size = sum(len(entry.raw) for entry in KITA_CHAIN[4:6])
+    write(store, Commit(1, [], [], None, None, holes=[Holes(log, gaps, DAMAGED, 4, 6, size)]))
+    copy_log(tmp_path / "log.db", tmp_path / "copy", silent)
+
+    assert look_through(tmp_path / "copy", silent).entries == 7
+
+
+def test_a_gap_that_does_not_fit_the_chain_is_damage(store: LogStore, tmp_path: Path) -> None:
+    drop(store, 4, damage=1)
+    copy_log(tmp_path / "log.db", tmp_path / "copy", silent)
+
+    with pytest.raises(StoreError):
+        look_through(tmp_path / "copy", silent)
+
+
+def test_what_the_copy_dropped_and_the_present_store_has_is_lost_too(
+    store: LogStore, tmp_path: Path
+) -> None:
+    copy_log(tmp_path / "log.db", tmp_path / "whole", silent)
+    whole = look_through(tmp_path / "whole", silent)
+    drop(store, 4)
+    write(store, commit_of(KITA_CHAIN[10:12]))
+    copy_log(tmp_path / "log.db", tmp_path / "copy", silent)
+    dropped = look_through(tmp_path / "copy", silent)
+
+    assert lost(tmp_path / "log.db", whole, KITA.public) == Loss(2, 2, 0)
+    assert lost(tmp_path / "whole", dropped, KITA.public) == Loss(4, 4, 0)
+    assert lost(tmp_path / "log.db", dropped, KITA.public) == Loss(0, 0, 0)
 
 
 def test_of_a_store_that_cannot_be_read_nobody_says_what_would_be_lost(
