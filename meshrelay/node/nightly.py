@@ -98,21 +98,20 @@ class Nightly:
     def _look(self) -> float:
         """Make a copy if one is due; seconds until the next look."""
         stick = Path(self._config.dir)
+        copying = False
         try:
-            due = self._is_due(stick)
-            self._absent = ""
-        except RefusedError as error:
-            self._absent = _told(error, self._absent)
-            return LOOK_S
-        if due:
-            try:
+            if self._is_due(stick):
+                copying = True
                 self._copy(stick)
                 self._failed = ""
-            except RefusedError as error:
+            self._absent = ""
+        except RefusedError as error:
+            if copying and error.code != "no_stick":
                 self._failed = _told(error, self._failed)
                 return RETRY_S
-            except _StoppedError:
-                log.info("backup stopped")
+            self._absent = _told(error, self._absent)
+        except _StoppedError:
+            log.info("backup stopped")
         return LOOK_S
 
     def _is_due(self, stick: Path) -> bool:

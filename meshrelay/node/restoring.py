@@ -79,6 +79,8 @@ def check_maker(copy: Copy, log: Path, known: Iterable[Record] = ()) -> RecordBo
             book.add(read_record(raw))
         for record in known:
             book.add(record)
+    except OSError as error:
+        raise failed(copy.path, error.strerror) from error
     except (RemoteProtocolError, StoreError) as error:
         raise damaged(copy.path, f"its records do not verify: {error}") from error
     if copy.node not in book.nodes:

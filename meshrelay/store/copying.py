@@ -101,8 +101,10 @@ def _still(path: Path) -> Iterator[apsw.Connection]:
         flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
         with closing(apsw.Connection(uri, flags=flags)) as connection:
             yield connection
+    except (apsw.CantOpenError, apsw.IOError) as error:
+        raise OSError(errno.EIO, str(error), str(path)) from error
     except apsw.Error as error:
-        raise StoreError(f"{path.name} is damaged or cannot be read: {error}") from error
+        raise StoreError(f"{path.name} is damaged: {error}") from error
     except FrameError as error:
         raise StoreError(f"{path.name} holds something that is no entry or record") from error
 
@@ -113,6 +115,7 @@ def look_through(path: Path, tell: Tell) -> Contents:
     Signatures are not verified: whoever wrote the file did that, and signed the file.
 
     Raises:
+        OSError: it cannot be read at all.
         StoreError: something does not fit, and what.
     """
     with _still(path) as connection:
@@ -183,7 +186,10 @@ def _follow(
 
 
 def urgent_records(path: Path) -> list[bytes]:
-    """Credentials of issuers and nodes, revocations: enough to know whose word counts."""
+    """Credentials of issuers and nodes, revocations: enough to know whose word counts.
+
+    Raises OSError and StoreError as `look_through` does.
+    """
     with _still(path) as connection:
         query = "SELECT raw FROM records WHERE lane=0 ORDER BY number"
         return [raw for (raw,) in connection.execute(query)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import signal
@@ -78,15 +79,16 @@ def with_stick(town: Town, ward: str, stick: Path) -> None:
 
 async def test_a_running_node_copies_itself_to_its_stick_and_says_when_the_stick_is_away(
     tmp_path: Path, stick: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(nightly, "LOOK_S", 0.05)
+    caplog.set_level(logging.INFO, "meshrelay.node")
     town = build_town(tmp_path, {KITA: ()}, clerks=(SATO,))
     with_stick(town, KITA, stick)
     folder = folder_of(stick, load_keys(tmp_path / KITA).signer.public)
     async with running(town):
         node = town.nodes[KITA]
-        await until(lambda: paths_in(folder))
+        await until(lambda: "backup done copy=copy-000001" in caplog.text)
         sato = await town.log_in(KITA, SATO)
         await town.say(KITA, sato, "控えのあとで")
 

@@ -163,6 +163,13 @@ def test_a_copy_that_ends_early_is_noticed(store: LogStore, tmp_path: Path) -> N
             look_through(path, silent)
 
 
+def test_a_copy_that_is_gone_is_no_damage(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="unable to open"):
+        look_through(tmp_path / "copy", silent)
+    with pytest.raises(OSError, match="unable to open"):
+        urgent_records(tmp_path / "copy")
+
+
 def test_a_damaged_source_is_said_to_be_so(store: LogStore, tmp_path: Path) -> None:
     store.connection.close()
     path = tmp_path / "log.db"
