@@ -57,7 +57,9 @@ def register(groups: answer.Groups) -> None:
         "--into", dest="node", metavar="NODEDIR", type=Path, required=True, help="a stopped node"
     )
     restore.add_argument(
-        "--force", action="store_true", help="although the node holds what the copy lacks"
+        "--force",
+        action="store_true",
+        help="although the node holds what the copy lacks, or a revoked node made it",
     )
 
 
@@ -200,7 +202,7 @@ def _line(copy: Copy) -> str:
 
     stamp = copy.stamp
     when = datetime.fromtimestamp(stamp.made_ms / 1000).strftime("%Y-%m-%d %H:%M")
-    unsure = "" if stamp.quality >= FROM_ARCHIVE else " (by a clock that nobody set)"
+    unsure = "" if stamp.quality >= FROM_ARCHIVE else " (by a clock that nobody vouches for)"
     return (
         f"{stamp.name}, {when}{unsure}: {answer.count(stamp.entries, 'entry', 'entries')}, "
         f"{answer.count(stamp.records, 'record')}, {stamp.log_bytes / 1e6:.1f} MB: {copy.path}"
