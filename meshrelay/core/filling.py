@@ -37,6 +37,7 @@ class Filling:
         self._state = state
         self._following = following
         self._asked: dict[LogId, int] = {}  # when a piece of its gap was asked for
+        self._tried: dict[LogId, set[int]] = {}  # links asked before a jump
         self._changing: set[LogId] = set()  # a change of its gaps is on its way to the disk
 
     def _gaps(self, log: LogId) -> Gaps:
@@ -51,10 +52,14 @@ class Filling:
         taken = self._state.acceptor.taken(log)
         if line.floor <= taken or log not in link.owed or not self._following.brings(log, link):
             return
+        tried = self._tried.setdefault(log, set())
         for other in self._state.links.values():
-            if other is not link and log in other.owed and other.floors.get(log, 0) <= taken:
+            lower = log in other.owed and other.floors.get(log, 0) <= taken
+            if other is not link and lower and other.id not in tried:
+                tried.add(other.id)  # once: it may announce what it never sends
                 yield from self._following.follow_on(other, [log], now)
                 return
+        del self._tried[log]
         self._state.acceptor.jumps[log] = line.floor
         yield from self._following.want(link, [(log, line.floor + 1)], [], [], now)
 

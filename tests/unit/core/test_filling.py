@@ -103,6 +103,21 @@ def test_who_holds_more_is_asked_before_anybody_jumps() -> None:
     assert LOG not in chuo.machine.vector.gaps
 
 
+def test_who_announces_more_and_never_sends_it_is_not_waited_for_for_ever() -> None:
+    kita, chuo, mute = stations(KITA, CHUO, NISHINARI)
+    city = City(kita, chuo, mute)
+    link, _ = city.join(kita, mute)
+    talk(kita, city, 20)
+    city.cut(link)
+    evict(kita, 12)
+    city.lost = lambda sender, _to, frame: sender is mute and isinstance(frame, Entries)
+    city.join(mute, chuo)
+    city.join(kita, chuo)
+    city.pass_ms(90_000)
+
+    assert held(chuo) == list(range(13, 21))
+
+
 def test_a_jump_proves_the_chain_from_its_floor_on() -> None:
     """A peer that sends something else than the origin signed gets nowhere."""
     kita, chuo = stations(KITA, CHUO)
