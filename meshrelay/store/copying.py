@@ -15,6 +15,7 @@ from meshrelay.core.gaps import Gaps, unpack
 from meshrelay.core.records import read_record
 from meshrelay.core.vector import Line
 from meshrelay.errors import ConfigError, FrameError, StoreError
+from meshrelay.store.places import SEQ_MAX, Places
 from meshrelay.store.seen import Mark
 from meshrelay.store.sqlite import CACHE_KIB, connect
 
@@ -127,8 +128,9 @@ def look_through(path: Path, tell: Tell) -> Contents:
         count.done = int(run("SELECT count(*) FROM entries WHERE log IS NULL").get)
         lines: dict[LogId, Line] = {}
         gaps: dict[LogId, Gaps] = {}
+        places = Places(connection)
         for number, line, lacking in _logs(connection):
-            _follow(connection, number, line, lacking, count)
+            _follow(places, number, line, lacking, count)
             lines[line.log], gaps[line.log] = line, lacking
         if count.done != count.total:
             raise StoreError(f"{path.name} is damaged: entries of a log that is not there")
@@ -162,9 +164,7 @@ def _logs(connection: apsw.Connection) -> Iterator[tuple[int, Line, Gaps]]:
         yield number, Line(LogId(*log), height, head), unpack(packed)
 
 
-def _follow(
-    connection: apsw.Connection, number: int, line: Line, gaps: Gaps, count: _Count
-) -> None:
+def _follow(places: Places, number: int, line: Line, gaps: Gaps, count: _Count) -> None:
     """Check one log from its first entry to its head, over the gaps whose ends it knows."""
     lane, over = line.log.lane, {gap[:2]: gap[2:4] for gap in gaps}
 
@@ -174,8 +174,7 @@ def _follow(
         return place
 
     at = after((0, line.log.first_prev))
-    query = "SELECT raw FROM entries WHERE log=? ORDER BY seq"
-    for (raw,) in connection.execute(query, (number,)):
+    for _, raw in places.rows(number, 0, SEQ_MAX, "e.raw"):
         entry = read_entry(raw)
         if (entry.log, entry.seq - 1, entry.prev) != (line.log, *at):
             raise StoreError(f"an entry of lane {lane} does not follow number {at[0]}")

@@ -20,6 +20,7 @@ from meshrelay.core.gaps import cut as cut_gaps
 from meshrelay.core.retention import Stock
 from meshrelay.core.vector import Cursor, Line
 from meshrelay.core.verdict import REFUSED
+from meshrelay.store.places import PLACE_EVERY, SEQ_MAX, place, placed
 from meshrelay.store.seen import Mark
 from meshrelay.store.sqlite import connect, ensure_schema
 
@@ -60,6 +61,7 @@ class LogStore:
         self._record_number = 0
         self._entry = 0
         self._arrival = 0
+        self._placed = 0
 
     def load(self) -> Loaded:
         """Read the table of lines and what else survives a restart."""
@@ -77,6 +79,7 @@ class LogStore:
             lines.append((Line(log, height, head), change))
         self._record_number, newest = run("SELECT count(*), max(change) FROM records").get
         self._entry, self._arrival = self._numbers()
+        self._placed = placed(self.connection)
         changes = [change for _, change in lines] + [newest or 0]
         removed = run("SELECT value FROM meta WHERE key='change'").fetchone()
         self._change = max([*changes, *(removed or ())], default=0)
@@ -165,6 +168,9 @@ class LogStore:
         first = self._arrival + 1
         self._advance(commit.entries)
         self._insert(commit.entries, at_ms, seen_ms)
+        rare = commit.cuts or commit.orphans or commit.holes
+        if rare or self._entry - self._placed >= PLACE_EVERY:
+            self._place()
         if commit.cuts or commit.orphans:
             fates = {taken.entry.raw: taken for taken in commit.orphans}
             for cut in commit.cuts:
@@ -173,6 +179,7 @@ class LogStore:
                 self._keep_orphan(taken, at_ms, seen_ms)
         if commit.holes:
             self._insert(commit.filled, at_ms, seen_ms)
+            self._place()
             for holes in commit.holes:
                 self._set_gaps(holes, sum(len(one.entry.raw) for one in commit.filled), at_ms)
         for record in commit.records:
@@ -186,6 +193,19 @@ class LogStore:
                 (record.id, record.lane, record.raw, change, self._record_number),
             )
         return first
+
+    def _place(self) -> None:
+        """Write the places of all entries: what looks below a height finds them complete."""
+        place(self.connection, self._entry)
+        self._placed = self._entry
+
+    def _held(self, number: int | None, low: int, high: int) -> list[tuple[int, bytes]]:
+        """(entry number, bytes) of entries above `low` up to `high`; their places are written."""
+        query = (
+            "SELECT e.id, e.raw FROM places p CROSS JOIN entries e ON e.id = p.entry "
+            "WHERE p.log=? AND p.seq>? AND p.seq<=? ORDER BY p.seq"
+        )
+        return list(self.connection.execute(query, (number, low, high)))
 
     def _advance(self, entries: list[Taken]) -> None:
         run = self.connection.execute
@@ -215,15 +235,16 @@ class LogStore:
         run = self.connection.execute
         self._change += 1
         number = self._logs.get(change.log)
-        gone = (number, change.low, change.high)
-        if change.why == DAMAGED:
-            run(
-                "INSERT INTO quarantine (log, seq, raw, at_ms) SELECT log, seq, raw, ? "
-                "FROM entries WHERE log=? AND seq>? AND seq<=?",
-                (at_ms, *gone),
-            )
         if change.why:
-            run("DELETE FROM entries WHERE log=? AND seq>? AND seq<=?", gone)
+            rows = [(entry,) for entry, _ in self._held(number, change.low, change.high)]
+            if change.why == DAMAGED:
+                self.connection.executemany(
+                    "INSERT INTO quarantine (log, seq, raw, at_ms) "
+                    f"SELECT log, seq, raw, {at_ms:d} FROM entries WHERE id=?",
+                    rows,
+                )
+            self.connection.executemany("DELETE FROM entries WHERE id=?", rows)
+            self._displace(number, change.low, change.high)
             numbers = f"{self._entry} {self._arrival}"  # no number is given twice
             run("INSERT OR REPLACE INTO meta VALUES ('numbers', ?)", (numbers,))
             counted = change.high - change.low
@@ -231,6 +252,11 @@ class LogStore:
         run(
             "UPDATE logs SET gaps=?, change=?, bytes=bytes+? WHERE id=?",
             (pack(change.gaps), self._change, filled - change.size, number),
+        )
+
+    def _displace(self, number: int | None, low: int, high: int) -> None:
+        self.connection.execute(
+            "DELETE FROM places WHERE log=? AND seq>? AND seq<=?", (number, low, high)
         )
 
     def count(self, what: str, more: int) -> None:
@@ -286,8 +312,7 @@ class LogStore:
         run = self.connection.execute
         self._change += 1
         number = self._logs.get(cut.log, -1)
-        query = "SELECT id, raw FROM entries WHERE log=? AND seq>? ORDER BY seq"
-        above = list(run(query, (number, cut.height)))
+        above = self._held(number, cut.height, SEQ_MAX)
         for entry, raw in above:
             fate = fates.get(raw)
             verdict = fate.verdict[:3] if fate else NOBODYS
@@ -295,6 +320,7 @@ class LogStore:
                 "UPDATE entries SET log=NULL, state=?, reason=?, missing=? WHERE id=?",
                 (*verdict, entry),
             )
+        self._displace(number, cut.height, SEQ_MAX)
         self._arrive([entry for entry, *_ in above], at_ms)
         size = sum(len(raw) for _, raw in above)
         kept = run("SELECT gaps FROM logs WHERE id=?", (number,)).fetchone()
@@ -303,7 +329,7 @@ class LogStore:
             "UPDATE logs SET height=?, head=?, change=?, bytes=bytes-?, gaps=? WHERE id=?",
             (cut.height, cut.head, self._change, size, gaps, number),
         )
-        for (raw,) in run("SELECT raw FROM entries WHERE log=? AND seq=?", (number, cut.height)):
+        for _, raw in self._held(number, cut.height - 1, cut.height):
             run("UPDATE logs SET hlc=? WHERE id=?", (read_entry(raw).hlc, number))
         if not cut.height:  # no row is left that would tell the change number
             run("DELETE FROM logs WHERE id=?", (number,))
@@ -322,9 +348,8 @@ class LogStore:
             self._arrive([self._entry], at_ms)
 
     def _is_in_log(self, entry: Entry) -> bool:
-        place = (self._logs.get(entry.log), entry.seq)
-        row = self.connection.execute("SELECT raw FROM entries WHERE log=? AND seq=?", place).get
-        return bool(row == entry.raw)
+        held = self._held(self._logs.get(entry.log), entry.seq - 1, entry.seq)
+        return [raw for _, raw in held] == [entry.raw]
 
     def _orphaned(self, seq: int, raw: bytes) -> tuple[int, str, bytes | None] | None:
         """The verdict on an entry that is kept outside every log, None if it is not."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from meshrelay.core.entry import LogId, prev_of
 from meshrelay.core.events import HeldEntry
@@ -13,9 +14,10 @@ from meshrelay.core.signing import hash32
 from meshrelay.core.vector import Line
 from meshrelay.core.verdict import UNKNOWN_KIND
 from meshrelay.errors import DamagedError
+from meshrelay.store.places import SEQ_MAX, Places
 from meshrelay.store.sqlite import connect
 
-_LOG = "(SELECT id FROM logs WHERE origin=? AND incarnation=? AND lane=?)"
+_HELD = "e.raw, e.age, e.seen_ms"
 
 
 class Stored(NamedTuple):
@@ -40,6 +42,17 @@ class LogReader:
     def __init__(self, path: Path) -> None:
         self._connection = connect(path, durable=False, readonly=True)
         self._run = self._connection.execute
+        self._places = Places(self._connection)
+
+    def _rows(
+        self, log: LogId, low: int, high: int, columns: str, descending: bool = False
+    ) -> Iterator[tuple[Any, ...]]:
+        """(seq, *columns) of the entries of a log above `low` up to `high`."""
+        query = "SELECT id FROM logs WHERE origin=? AND incarnation=? AND lane=?"
+        number = self._run(query, log).fetchone()
+        if number is None:
+            return iter(())
+        return self._places.rows(number[0], low, high, columns, descending)
 
     def read(self, log: LogId, first: int, bytes_max: int) -> list[HeldEntry]:
         """Entries from `first` on, up to a gap: at least one if held, else at most `bytes_max`
@@ -51,10 +64,7 @@ class LogReader:
         """
         held: list[HeldEntry] = []
         size = 0
-        query = (
-            f"SELECT seq, raw, age, seen_ms FROM entries WHERE log={_LOG} AND seq>=? ORDER BY seq"
-        )
-        for seq, *row in self._run(query, (*log, first)):
+        for seq, *row in self._rows(log, first - 1, SEQ_MAX, _HELD):
             if seq != first + len(held):
                 break
             size += len(row[0])
@@ -67,23 +77,27 @@ class LogReader:
         """The last entries above `low` up to `high`, in order; none if `high` is not held.
 
         Raises:
-            DamagedError: one of them is not what was stored.
+            DamagedError: the last of them is not what was stored (what comes above a damaged
+                one is returned).
         """
         held: list[HeldEntry] = []
         size = 0
-        query = (
-            f"SELECT seq, raw, age, seen_ms FROM entries WHERE log={_LOG} AND seq>? AND seq<=? "
-            "ORDER BY seq DESC"
-        )
-        for seq, *row in self._run(query, (*log, low, high)):
+        for seq, *row in self._rows(log, low, high, _HELD, descending=True):
             if seq != high - len(held):
                 break
             size += len(row[0])
             if held and size > bytes_max:
                 break
             held.append(HeldEntry(*row))
-        held.reverse()
-        return self._sound(log, high - len(held) + 1, held)
+        named = self.named(log, high) if held else None
+        for number, one in enumerate(held):
+            if hash32(one.raw) != named:
+                if not number:
+                    raise DamagedError(log, high)
+                del held[number:]
+                break
+            named = prev_of(one.raw)
+        return held[::-1]
 
     def _sound(self, log: LogId, first: int, held: list[HeldEntry]) -> list[HeldEntry]:
         """Those of `held` (seqs from `first` on) up to the first that the chain disowns."""
@@ -129,16 +143,13 @@ class LogReader:
 
     def from_lowest(self, log: LogId) -> Iterator[tuple[int, HeldEntry]]:
         """(seq, entry) of what is held of a log, from the lowest on."""
-        query = f"SELECT seq, raw, age, seen_ms FROM entries WHERE log={_LOG} ORDER BY seq"
-        for seq, *row in self._run(query, log):
+        for seq, *row in self._rows(log, 0, SEQ_MAX, _HELD):
             yield seq, HeldEntry(*row)
 
     def next_held(self, log: LogId, after: int) -> int:
         """The lowest seq above `after` that is held; one past the height when none is."""
-        found = self._run(
-            f"SELECT min(seq) FROM entries WHERE log={_LOG} AND seq>?", (*log, after)
-        ).get
-        return int(found) if found is not None else self.line(log)[0] + 1
+        found = next(self._rows(log, after, SEQ_MAX, "1"), None)
+        return int(found[0]) if found is not None else self.line(log)[0] + 1
 
     def used(self) -> int:
         """Bytes of log.db that hold something."""
@@ -152,9 +163,8 @@ class LogReader:
 
     def at(self, log: LogId, seq: int) -> bytes | None:
         """One entry's bytes."""
-        query = f"SELECT raw FROM entries WHERE log={_LOG} AND seq=?"
-        row = self._run(query, (*log, seq)).fetchone()
-        return row[0] if row else None
+        row = next(self._rows(log, seq - 1, seq, "e.raw"), None)
+        return row[1] if row else None
 
     def ids(self, log: LogId, seqs: list[int]) -> list[tuple[int, bytes]]:
         """(seq, entry id) of those of `seqs` that are held."""
@@ -163,13 +173,12 @@ class LogReader:
 
     def above(self, log: LogId, height: int) -> list[bytes]:
         """Every entry of the log above `height`, in order."""
-        query = f"SELECT raw FROM entries WHERE log={_LOG} AND seq>? ORDER BY seq"
-        return [row[0] for row in self._run(query, (*log, height))]
+        return [raw for _, raw in self._rows(log, height, SEQ_MAX, "e.raw")]
 
     def piece_above(self, log: LogId, seq: int, limit: int) -> list[tuple[int, bytes]]:
         """(entry number, bytes) of the next entries of the log above `seq`, in order."""
-        query = f"SELECT id, raw FROM entries WHERE log={_LOG} AND seq>? ORDER BY seq LIMIT ?"
-        return [(number, raw) for number, raw in self._run(query, (*log, seq, limit))]
+        rows = islice(self._rows(log, seq, SEQ_MAX, "e.id, e.raw"), limit)
+        return [(number, raw) for _, number, raw in rows]
 
     def swept(self) -> int:
         """For how many revocations of people the stored verdicts are right."""

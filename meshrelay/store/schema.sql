@@ -1,4 +1,4 @@
--- log.db: the truth. Appended by rowid; the only index on what grows is by place.
+-- log.db: the truth. Appended by rowid; places are written late (store/places.py).
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
 -- The table of lines: start reads this, never the entries. bytes: of its entries here; gaps:
@@ -30,7 +30,9 @@ CREATE TABLE entries (
   age INTEGER NOT NULL,
   seen_ms INTEGER NOT NULL
 );
-CREATE UNIQUE INDEX entries_by_place ON entries (log, seq);
+CREATE TABLE places (
+  log INTEGER NOT NULL, seq INTEGER NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (log, seq)
+) WITHOUT ROWID;
 CREATE INDEX entries_ended ON entries (seq) WHERE log IS NULL;
 CREATE INDEX entries_waiting ON entries (missing) WHERE missing IS NOT NULL;
 CREATE INDEX entries_unknown ON entries (state) WHERE state = 2;

@@ -98,8 +98,9 @@ def test_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
     first, second = chain(KITA, 2)
     write(store, commit_of([first]))
 
-    with pytest.raises(StoreError):
-        write(store, commit_of([second, first]))  # the place of the first is taken
+    with pytest.raises(StoreError), transaction(store.connection):
+        store.write(commit_of([second]), 1, 1)
+        store.connection.execute("INSERT INTO places VALUES (NULL, NULL, NULL)")
     assert raws_of(LogReader(tmp_path / "log.db"), 1, 9_999) == [first.raw]
 
 
