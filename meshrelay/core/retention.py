@@ -39,12 +39,21 @@ class Stock:
         self.used = 0
         self.quota = 0  # 0: no limit was told
         self._bytes: Counter[tuple[bytes, int]] = Counter()
+        self._coming: Counter[tuple[bytes, int]] = Counter()
         self._logs: Counter[bytes] = Counter()
 
     def add(self, log: LogId, size: int, is_new: bool) -> None:
         """So many bytes of a log more, or less."""
         self._bytes[log.origin, log.lane] += size
         self._logs[log.origin] += is_new
+
+    def expect(self, log: LogId, size: int) -> None:
+        """So many bytes of a peer's are on their way to the disk, or have come there (less)."""
+        self._coming[log.origin, log.lane] += size
+
+    def put_back(self) -> None:
+        """What was on its way did not reach the disk."""
+        self._coming.clear()
 
     def bars(self, log: LogId, is_new: bool) -> str | None:
         """Why entries of this log are not taken from peers now; None: they are."""
@@ -54,7 +63,9 @@ class Stock:
             return None
         if self.used * 100 >= self.quota * PEERS_FULL[log.lane]:
             return FULL
-        if self._bytes[log.origin, log.lane] * 100 >= self.quota * ORIGIN_FULL[log.lane]:
+        place = (log.origin, log.lane)
+        taken = self._bytes[place] + self._coming[place]
+        if taken * 100 >= self.quota * ORIGIN_FULL[log.lane]:
             return QUOTA
         return None
 

@@ -185,6 +185,7 @@ class Machine:
                 self.following.put_back()
                 self.forks.put_back()
                 self.filling.put_back()
+                self._state.stock.put_back()
                 self._unsevered = True
                 return []
 
@@ -307,6 +308,7 @@ class Machine:
                 holes.append(self.filling.jumped(entry, height, head))
                 del self.acceptor.jumps[log]
             taken.append(one)
+            self._state.stock.expect(log, len(entry.raw))
             if link is not None:
                 self.following.took(log, link, now)
         # What was good before a bad one in the batch is kept.
@@ -550,6 +552,8 @@ class Machine:
             self._state.stock.add(log, 0, is_new)
         for entry, _, _ in [*commit.entries, *commit.filled]:
             self._state.stock.add(entry.log, len(entry.raw), False)
+        for entry, _, _ in commit.entries if commit.tag is None else ():
+            self._state.stock.expect(entry.log, -len(entry.raw))
         for change in commit.holes:
             self._state.stock.add(change.log, -change.size, False)
 
