@@ -85,6 +85,9 @@ def _stranger(url: str) -> RefusedError:
     )
 
 
+MIB = 1024 * 1024
+
+
 def _lines(status: Status) -> list[str]:
     drill = " [drill]" if status.network.drill else ""
     lines = [
@@ -94,6 +97,12 @@ def _lines(status: Status) -> list[str]:
         f"{answer.count(status.entries, 'entry', 'entries')}, "
         f"{answer.count(status.records, 'record')}",
     ]
+    if status.store is not None:
+        store = status.store
+        lines.append(
+            f"  store: {store.used_bytes / MIB:.1f} of {store.quota_bytes / MIB:.0f} MiB, "
+            f"{store.evicted} dropped for space, {store.damaged} found damaged, ever"
+        )
     lines += [f"  trouble: {sentence}" for sentence in status.trouble]
     lines += [f"  bearer {name}: {word}" for name, word in sorted(status.bearers.items())]
     lines += [

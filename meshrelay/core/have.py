@@ -340,7 +340,8 @@ class Receipts:
 
     def has(self, signer: bytes, log: LogId, seq: int) -> bool:
         """Whether the signer's receipts cover this entry: below its height, and in no hole."""
-        holes = [word.holes.get(log, (0, 0)) for word in self._words.get(signer, {}).values()]
+        words = self._words.get(signer, {}).values()
+        holes = [word.holes[log] for word in words if log in word.holes]
         return self.covered(signer, log) >= seq and not any(
             low < seq <= high for low, high in holes
         )

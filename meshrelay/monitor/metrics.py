@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from meshrelay.monitor.tally import State, Tally, WardRow
-from meshrelay.node.office import Status
+from meshrelay.node.office import Status, StoreWord
 
 LANE_LABELS = ("urgent", "normal", "background", "bulk")
 
@@ -69,6 +69,8 @@ def _node(status: Status) -> Iterator[Metric]:
         ("sessions", "People logged in at this node.", status.sessions),
     ):  # fmt: skip
         yield GaugeMetricFamily(f"meshrelay_{name}", help_text, value=value)
+    if status.store is not None:
+        yield from _store(status.store)
     links = GaugeMetricFamily("meshrelay_links", "Open links to peers.", labels=("bearer",))
     for bearer in sorted(status.bearers.keys() | {link.bearer for link in status.links}):
         links.add_metric((bearer,), sum(link.bearer == bearer for link in status.links))
@@ -79,6 +81,20 @@ def _node(status: Status) -> Iterator[Metric]:
     for reason, count in sorted(status.refused.items()):
         refused.add_metric((reason,), count)
     yield refused
+
+
+def _store(store: StoreWord) -> Iterator[Metric]:
+    yield GaugeMetricFamily("meshrelay_store_bytes", "Bytes of log.db in use.", store.used_bytes)
+    yield GaugeMetricFamily(
+        "meshrelay_store_quota_bytes", "What log.db may use now: quota and free disk.",
+        store.quota_bytes,
+    )  # fmt: skip
+    evicted = CounterMetricFamily("meshrelay_evicted", "Dropped for space, ever.", labels=("what",))
+    evicted.add_metric(("entry",), store.evicted)
+    yield evicted
+    yield CounterMetricFamily(
+        "meshrelay_damaged_entries", "Entries that changed on the disk, ever.", store.damaged
+    )
 
 
 def _wards(view: Tally) -> Iterator[Metric]:

@@ -413,6 +413,7 @@ class Node:
         trouble = [str(self.failed.result())] if self.failed.done() else []
         trouble += troubles(self.machine.book, self.machine.me)
         trouble += link_alarms(self.machine.book, self.machine.me, self._bearers)
+        trouble += self.room.troubles()
         trouble += self._nightly.troubles()
         return Status(
             network=self.network,

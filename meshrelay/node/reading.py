@@ -8,6 +8,7 @@ from meshrelay.core import claims
 from meshrelay.core.clock import EXPIRED, UNSURE, age_now, is_uncertain, validity
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import Now
+from meshrelay.core.gaps import lacks
 from meshrelay.core.records import ROLE_ARCHIVE, NodeCredential
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
@@ -68,9 +69,10 @@ class Reading:
     def _covers(self, node: bytes, log: LogId, seq: int) -> int | None:
         """When `node` stated that it holds an entry (newest HAVE), None if it did not."""
         if node == self._machine.me:
-            held = self._machine.vector.height(log) >= seq
+            vector = self._machine.vector
+            held = vector.height(log) >= seq and not lacks(vector.gaps.get(log, ()), seq)
             return self._now_ms() if held else None
-        if self._machine.receipts.covered(node, log) < seq:
+        if not self._machine.receipts.has(node, log, seq):
             return None
         newest = self._machine.receipts.newest(node)
         return newest.stated_ms if newest else None

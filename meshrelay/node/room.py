@@ -12,7 +12,7 @@ from pathlib import Path
 from shutil import disk_usage
 
 from meshrelay.core.entry import BULK, URGENT
-from meshrelay.core.retention import refuses_people
+from meshrelay.core.retention import PEOPLE_FULL, refuses_people
 from meshrelay.errors import RefusedError
 
 log = logging.getLogger("meshrelay.node")
@@ -61,6 +61,19 @@ class StoreRoom:
                 os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
             except OSError as error:  # without it a full disk needs a person to free some space
                 log.warning("no ballast error=%s", error)
+
+    def troubles(self) -> list[str]:
+        """Sentences for IT while people are or soon will be refused."""
+        percent = self.used * 100 // self.quota
+        if percent < PEOPLE_FULL[BULK]:
+            return []
+        return [
+            f"保存場所の{percent}%を使っています。80%で写真、90%でメッセージ、100%で緊急の連絡が送れ"
+            "なくなります。本部とつなぐと古いものを消せます。空きを増やすには quota_mb を上げるか、"
+            f"SDカードの不要なファイルを消してください / {percent} % of the store is used: photos "
+            "are refused at 80, messages at 90, urgent words at 100 %; connect this node to HQ so "
+            "that old entries can go, raise quota_mb, or remove other files from the card"
+        ]
 
     def refuse(self, lane: int) -> None:
         """Refuse what somebody writes here when the store is too full for it.

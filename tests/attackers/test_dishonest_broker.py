@@ -12,6 +12,7 @@ import pytest
 
 from meshrelay.bearers.mqtt_links import FRAME
 from meshrelay.core.entry import LogId
+from meshrelay.core.events import AskArchives
 from meshrelay.core.frames import Haves, encode_frame
 from meshrelay.core.have import NO_NONCE, make_have
 from meshrelay.core.signing import Signer
@@ -245,3 +246,27 @@ class Pretender(Signer):
     def __init__(self, name: bytes) -> None:
         super().__init__(b"the broker's own key".ljust(32, b"."))
         self.public = name
+
+
+async def test_a_dishonest_broker_cannot_permit_an_eviction(wards: Wards) -> None:
+    """本部's word of before permits nothing, however often and late it is brought."""
+    kita = wards.town.nodes["01"]
+    await wards.say("一", "二", "三")
+    await until(lambda: wards.places() == ["archive"] * 3)
+    log, _ = first_log(wards)
+
+    def may_go() -> bool:
+        return kita.machine.may_evict(log, 1, False, kita._clock.now())
+
+    kita._driver.step(AskArchives())
+    await until(may_go)  # its own fresh answer does
+    told = wards.broker.sent_by(wards.hq)
+    wards.broker.pass_on = lambda one: [] if one.sender == wards.hq else [one]
+    kita._driver.step(AskArchives())
+    questions = len(wards.broker.sent_by(wards.kita))
+    wards.broker.deliver(*told, *reversed(told))
+    await until(lambda: len(wards.broker.sent_by(wards.kita)) > questions)
+    for _ in range(20):
+        assert not may_go()
+        await asyncio.sleep(0.05)
+    assert wards.places() == ["archive"] * 3

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meshrelay.core.entry import Draft
+from meshrelay.core.entry import ENTRY_BYTES_MAX, Draft
 from meshrelay.core.events import Effect, SendFrame
 from meshrelay.core.frames import Entries, decode_frame
 from meshrelay.core.records import (
@@ -17,12 +17,14 @@ from meshrelay.core.records import (
     make_revocation,
     make_session,
 )
+from meshrelay.core.retention import ORIGIN_FULL, PEOPLE_FULL
 from meshrelay.core.signing import Signer
 from meshrelay.node import reading
 from meshrelay.node.identity import open_session
 from tests.attackers.rogue import LIFETIME_S, Rogue, place
 from tests.town import MAYOR, SATO, TANAKA, Clerk, Town, build_town, running, until
 
+MIB = 1024 * 1024
 FLOOD = 1_000
 PER_FRAME = 100
 CHAIN = {"01": (), "02": ("01",), "00": ("02",)}
@@ -99,6 +101,36 @@ async def test_a_dishonest_node_can_flood_and_others_are_heard_all_the_same(rogu
 
     await until(lambda: "それでも届く" in rogue.words(), 5)
     await until(lambda: rogue.held() == FLOOD)
+
+
+async def test_a_dishonest_node_can_flood_up_to_its_quota_and_refuses_nobody_here(
+    tmp_path: Path,
+) -> None:
+    """It fills its quota and no more, whatever it sends; our people do not notice."""
+    town = build_town(tmp_path, {"01": (), "02": ("01",)})
+    path = town.directory / "01" / "node.toml"
+    path.write_text(path.read_text("utf-8").replace("quota_mb = 4096", "quota_mb = 16"), "utf-8")
+    async with running(town):
+        kita, rogue = town.nodes["01"], town.nodes["02"]
+        for lane in (0, 1, 2, 3):
+            drafts = [Draft(lane, "note", 60, b"", b"flood" * 1_500) for _ in range(400)]
+            await rogue._driver.submit(drafts, [])
+        stock = kita.machine._state.stock
+        shares = {lane: 16 * MIB * percent // 100 for lane, percent in ORIGIN_FULL.items()}
+        for lane, share in shares.items():
+            await until(
+                lambda lane=lane, share=share: stock._bytes[rogue.machine.me, lane] >= share,  # type: ignore[misc]
+                60,
+            )
+        sato = await town.log_in("01", SATO)
+        await town.say("01", sato, "こちらは大丈夫です")
+        await kita._driver.submit([Draft(0, "notice", 60, b"", b"x")], [])
+
+        assert kita.status().refused["quota"] > 0
+        for lane, share in shares.items():
+            taken = stock._bytes[rogue.machine.me, lane]
+            assert taken <= share + ENTRY_BYTES_MAX < 400 * 7_500
+        assert kita.room.used * 100 < kita.room.quota * PEOPLE_FULL[1]
 
 
 async def test_a_dishonest_node_can_write_unsigned_notes_and_they_stay_marked(

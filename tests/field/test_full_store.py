@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from meshrelay.core.entry import ENTRY_BYTES_MAX, Draft
+from meshrelay.core.entry import Draft
 from meshrelay.core.events import EVICTED
-from meshrelay.core.retention import ORIGIN_FULL, PEERS_FULL, PEOPLE_FULL
+from meshrelay.core.retention import PEERS_FULL, PEOPLE_FULL
 from meshrelay.errors import RefusedError, StoreError
 from meshrelay.node.office import Seat
 from meshrelay.node.room import BALLAST_BYTES
@@ -86,6 +86,7 @@ async def test_an_island_without_hq_loses_nothing_and_says_who_is_refused(tmp_pa
         assert "緊急の連絡はまだ送れます" in refused.value.next_ja
         assert kita.room.used * 100 >= kita.room.quota * PEOPLE_FULL[1]
         assert kita.room.used < kita.room.quota
+        assert any("% of the store is used" in sentence for sentence in kita.status().trouble)
         await asyncio.sleep(4)  # several rounds of making room
         (own,) = [log for log in kita.machine.vector.lines if log.origin == kita.machine.me
                   and log.lane == 1]  # fmt: skip
@@ -99,33 +100,6 @@ async def test_an_island_without_hq_loses_nothing_and_says_who_is_refused(tmp_pa
         draft = Draft(0, "notice", 60, b"", b"x")
         (entry,) = await kita._driver.submit([draft], [])
         assert entry.log.lane == 0
-
-
-async def test_a_dishonest_peers_flood_never_refuses_our_own_urgent_words(tmp_path: Path) -> None:
-    """It fills its quota and no more, whatever it sends; our people do not notice."""
-    town = build_town(tmp_path, {"01": (), "02": ("01",)})
-    give_quota(town, "01", 16)
-    async with running(town):
-        kita, rogue = town.nodes["01"], town.nodes["02"]
-        for lane in (0, 1, 2, 3):
-            drafts = [Draft(lane, "note", 60, b"", b"flood" * 1_500) for _ in range(400)]
-            await rogue._driver.submit(drafts, [])
-        stock = kita.machine._state.stock
-        shares = {lane: 16 * MIB * percent // 100 for lane, percent in ORIGIN_FULL.items()}
-        for lane, share in shares.items():
-            await until(
-                lambda lane=lane, share=share: stock._bytes[rogue.machine.me, lane] >= share,  # type: ignore[misc]
-                60,
-            )
-        sato = await town.log_in("01", SATO)
-        await town.say("01", sato, "こちらは大丈夫です")
-        await kita._driver.submit([Draft(0, "notice", 60, b"", b"x")], [])
-
-        assert kita.status().refused["quota"] > 0
-        for lane, share in shares.items():
-            taken = stock._bytes[rogue.machine.me, lane]
-            assert taken <= share + ENTRY_BYTES_MAX < 400 * 7_500
-        assert kita.room.used * 100 < kita.room.quota * PEOPLE_FULL[1]
 
 
 async def test_a_damaged_row_is_kept_aside_and_fetched_from_a_peer(tmp_path: Path) -> None:
