@@ -174,8 +174,8 @@ class Driver:
     def _received(self, link: int, data: bytes, prepared: Prepared | None, done: Done) -> None:
         self._when_stored(self.step(Received(link, data, prepared)), done)
 
-    def heard(self, peer: bytes, data: bytes, done: Done) -> None:
-        self._when_stored(self.step(Heard(peer, "mqtt", data)), done)
+    def heard(self, peer: bytes, data: bytes, done: Done, bearer: str = "mqtt") -> None:
+        self._when_stored(self.step(Heard(peer, bearer, data)), done)
 
     def down(self, link: Link, reason: str) -> None:
         number = self._number(link)
@@ -413,6 +413,18 @@ class Driver:
             if verdict.state != UNKNOWN_KIND:
                 self._put_verdict(number, verdict)
         self.step(Tick())
+
+    async def flush(self) -> None:
+        """Return once all that was learned until now is on disk, what is written behind too."""
+        written: asyncio.Future[None] = self._loop.create_future()
+
+        def tell() -> None:
+            if not written.done():
+                written.set_result(None)
+
+        work = partial(self._behind.all_of_it(), self._store)
+        self._writer.put(work, partial(self._soon, tell))
+        await written
 
     def write(self, work: Callable[[LogStore], None]) -> None:
         """Queue some other write to log.db."""

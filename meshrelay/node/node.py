@@ -31,6 +31,8 @@ from meshrelay.node.card_desk import CardDesk
 from meshrelay.node.cards import Cards
 from meshrelay.node.clock import Clock, Hardware
 from meshrelay.node.config import Config, address
+from meshrelay.node.courier_desk import CourierDesk
+from meshrelay.node.couriers import Couriers
 from meshrelay.node.displayed import Displayed
 from meshrelay.node.doorman import NodeDoorman
 from meshrelay.node.driver import Driver
@@ -97,6 +99,7 @@ class Node:
         self._reader = LogReader(path)
         self._witness = Witness(Path(config.witness.dir), keys.network, keys.signer.public)
         book = restore_records(self._store.records(), keys.network)
+        self._keys = keys
         self._me = keys.signer.public
         self._box = keys.box
         self._incarnations = loaded.incarnations
@@ -204,6 +207,10 @@ class Node:
             self._clock.quality,
         )  # fmt: skip
         self.cards: CardDesk = Cards(self._driver, self._turnstile, self._health)
+        couriers = Couriers(
+            self._directory, self._keys, self._driver, self._doorman, self._clock.now
+        )
+        self.couriers: CourierDesk = couriers
         self._driver.start()
         await self._unless_failed(self._driver.submit([], self._enrolment))
         if self.failed.done():
@@ -223,6 +230,7 @@ class Node:
                 self._keeping.run(),
                 self._keeping.scrub(),
                 Enrolling(self._directory, self._driver).run(),
+                couriers.run(),
                 self._displayed.run(),
                 self._watch_health(),
                 self._nightly.run(),

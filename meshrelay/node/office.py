@@ -14,6 +14,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from meshrelay.node.card_desk import CardDesk
+    from meshrelay.node.courier_desk import CourierDesk
 
 
 class Person(Struct, frozen=True):
@@ -184,7 +185,7 @@ class NodeWord(Struct, frozen=True):
     node: NodeInfo
     stated_ms: int | None
     heard_ms: int | None
-    path: str | None  # "self", "lan", "mqtt", by which its newest HAVE came
+    path: str | None  # "self", "lan", "mqtt", "courier", by which its newest HAVE came
     via: str | None  # ward name of the first hop when it did not come directly
     lanes: tuple[LaneWord, ...]  # always four
     version: str | None
@@ -296,6 +297,10 @@ class Office(Protocol):
     @property
     def cards(self) -> CardDesk:
         """PINs, temporary cards, suspended nodes."""
+
+    @property
+    def couriers(self) -> CourierDesk:
+        """Courier files: one to carry away, one to take in."""
 
     def log_out(self, seat: Seat) -> None: ...
 

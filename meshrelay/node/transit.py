@@ -109,3 +109,10 @@ class TransitKeys:
                     log.warning("transit key cannot be opened generation=%d", generation)
                 else:
                     self._keys[generation] = key
+
+
+def transit_keys(book: RecordBook) -> RecordBook:
+    """The sealed keys of a book as they are now, for a thread that must not look at the book."""
+    copied = RecordBook(book.network)
+    copied.transit = dict(book.transit)
+    return copied
