@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 # argparse keeps the class of what add_subparsers returns to itself.
@@ -66,3 +67,15 @@ def progress(items: Sequence[_T], what: str, args: argparse.Namespace) -> Iterab
     hidden = args.json or not sys.stderr.isatty()
     console = Console(stderr=True)
     return track(items, what, console=console, disable=hidden, transient=True)
+
+
+@contextmanager
+def bar(args: argparse.Namespace, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar while somebody watches; call what is given with how much is done, of how much."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    hidden = args.json or not sys.stderr.isatty()
+    with Progress(console=Console(stderr=True), disable=hidden, transient=True) as drawn:
+        task = drawn.add_task(what)
+        yield lambda done, total: drawn.update(task, completed=done, total=total)

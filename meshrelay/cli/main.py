@@ -15,6 +15,7 @@ from meshrelay.cli import (
     authority_commands,
     broker,
     config,
+    courier,
     issuer,
     network,
     node,
@@ -61,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
     for group in (
         network, authority_commands, issuer, node, staff, records, archive, broker, status,
         config, demo
+        network, authority_commands, issuer, node, staff, records, courier, broker, status, config,
+        demo,
     ):  # fmt: skip
         group.register(groups)
     return top
