@@ -23,6 +23,7 @@ from meshrelay.node.office import (
 )
 from meshrelay.node.seats import card_revoked
 from meshrelay.web import problems
+from meshrelay.web.courier_api import CourierApi
 from meshrelay.web.desk_api import DeskApi
 from meshrelay.web.doors import Doors
 from meshrelay.web.live import Live
@@ -125,6 +126,7 @@ class Api:
         self._policy = policy
         self._seals = Seals(office)
         self._desk = DeskApi(office, self._seals, doors)
+        self._couriers = CourierApi(office, doors)
 
     def operations(self) -> tuple[Operation, ...]:
         """The whole API, in the order of the documentation."""
@@ -197,6 +199,7 @@ class Api:
                 self.status, answer=Status, login=False,
             ),
             *self._desk.operations(),
+            *self._couriers.operations(),
         )  # fmt: skip
 
     def mount(self, app: web.Application) -> None:

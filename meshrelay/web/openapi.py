@@ -86,6 +86,11 @@ def _describe(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": schema}},
         }
+    if operation.takes:
+        described["requestBody"] = {
+            "required": True,
+            "content": {operation.takes: {"schema": {"type": "string", "format": "binary"}}},
+        }
     return described
 
 

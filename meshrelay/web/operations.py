@@ -26,6 +26,7 @@ class Operation:
     """One line of the API; `body` and `answer` are msgspec structs, None = empty.
 
     `sealable`: the body may come sealed. `right`: needs a role, hence https or the console.
+    `takes`: the media type of a body that is read as it comes, such as a file.
     `when_locked`: works on a locked screen. `is_input`: proves that somebody sits there.
     """
 
@@ -44,6 +45,7 @@ class Operation:
     right: bool = False
     when_locked: bool = False
     is_input: bool = False
+    takes: str = ""
 
 
 def field_of(error: msgspec.ValidationError) -> str:

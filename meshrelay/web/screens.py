@@ -19,7 +19,7 @@ from meshrelay.web.sessions import Session, Sessions, token_is
 # What a person wrote in a form that was refused: never lost.
 KEPT_TEXT = web.RequestKey("kept_text", str)
 # Where a log-in may lead: our own pages only, never another host.
-_NEXT = re.compile(r"/(rooms(/[^/?#\\\s]+)?|settings|cards|nodes)?")
+_NEXT = re.compile(r"/(rooms(/[^/?#\\\s]+)?|settings|cards|nodes|courier)?")
 # The pages' own scripts fetch pages too; only people keep a shared PC from locking.
 BACKGROUND = "X-Background"
 FORM_FIELDS_MAX = 100

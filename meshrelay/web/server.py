@@ -15,6 +15,7 @@ from meshrelay.node.office import Office
 from meshrelay.web import guard, openapi
 from meshrelay.web.api import Api
 from meshrelay.web.assets import Assets
+from meshrelay.web.courier_pages import CourierPages
 from meshrelay.web.desk_pages import DeskPages
 from meshrelay.web.doors import Doors
 from meshrelay.web.drawing import Drawing
@@ -73,6 +74,7 @@ def create_app(
     pages.mount(app)
     Entering(office, sessions, drawing, policy, doors).mount(app)
     DeskPages(office, sessions, drawing, policy, doors).mount(app)
+    CourierPages(office, sessions, drawing, policy, doors).mount(app)
     assets.mount(app)
 
     async def describe(_request: web.Request) -> web.Response:

@@ -1,0 +1,42 @@
+// A courier file goes up with a bar; without this script the form sends it as it is.
+
+import { data, say } from "./net.js";
+import { hide, sentences, show } from "./problem.js";
+
+const form = document.getElementById("bring");
+const button = form.querySelector("button[type=submit]");
+const sending = document.getElementById("sending");
+const sent = document.getElementById("sent");
+
+function ended(request) {
+  const told = request.response || {};
+  if (request.status === 202) {
+    location.assign("/courier/readings/" + told.id);
+    return;
+  }
+  if (told.code === "not_logged_in" || told.code === "seat_closed") location.replace("/login");
+  if (told.code) show(...sentences(told));
+  else show(say("node_gone"), "");
+  sending.hidden = true;
+  button.disabled = false;
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const file = document.getElementById("file").files[0];
+  if (!file || button.disabled) return;
+  hide();
+  button.disabled = true;
+  sending.hidden = false;
+  sent.value = 0;
+  const request = new XMLHttpRequest();
+  request.responseType = "json";
+  request.upload.onprogress = (step) => {
+    if (step.lengthComputable) sent.value = step.loaded / step.total;
+  };
+  request.onloadend = () => ended(request);
+  request.open("POST", "/api/courier/readings");
+  request.setRequestHeader("Content-Type", "application/octet-stream");
+  request.setRequestHeader("X-CSRF-Token", data.csrf);
+  request.send(file);
+});

@@ -1,0 +1,57 @@
+"""The words of the courier page; part of `words.TABLE`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TABLE: Mapping[str, tuple[str, str]] = {
+    "courier": ("伝令", "Courier"),
+    "courier_about": (
+        "回線がないとき、ファイルを人が運びます。中身は封じてあり、落としても読まれません。"
+        "書き換えもできません。",
+        "When no line is left, somebody carries a file. It is sealed: whoever finds it can neither "
+        "read nor alter it.",
+    ),
+    "courier_take": ("持って行く", "Carry away"),
+    "courier_to": ("行き先", "Where to"),
+    "courier_all": ("すべての区", "All wards"),
+    "courier_take_help": (
+        "行き先を選ぶと、そこにもうあると分かっているものを省き、小さくなります。"
+        "スマートフォンかUSBメモリに保存して運んでください。",
+        "Choose a ward, and what is known to be there already is left out. Save the file on a "
+        "phone or a USB stick and carry it.",
+    ),
+    "courier_make": ("ファイルを作る", "Make the file"),
+    "courier_bring": ("持って来た", "Brought here"),
+    "courier_file": ("伝令データ（meshrelay-….courier）", "Courier file (meshrelay-….courier)"),
+    "courier_bring_help": (
+        "途中で切れたファイルも、二度目でもかまいません。読めるものだけが、一度だけ入ります。",
+        "A file that was cut off, or read before, does no harm: what is whole is taken, once.",
+    ),
+    "courier_read": ("読み込む", "Read it"),
+    "courier_sending": ("区の機器へ送っています", "Sending to the ward's machine"),
+    "courier_waiting": ("読み込みを待っています。", "Waiting to be read."),
+    "courier_reading": ("読み込んでいます。", "Being read."),
+    "courier_done": ("読み込みました。", "It was read."),
+    "courier_new": ("新しく届いた記録", "Records that are new here"),
+    "courier_known": ("もうここにあった記録", "Records that were here already"),
+    "courier_refused": ("受け取れなかった記録", "Records that could not be taken"),
+    "courier_n": ("{n}件", "{n}"),
+    "courier_writer": ("作った機器", "Made by"),
+    "courier_written": ("作った日時", "Made at"),
+    "courier_ago": ("{age}前", "{age} ago"),
+    "courier_unclear": ("経過不明", "unknown how long ago"),
+    "courier_unknown": ("不明", "Unknown"),
+    "courier_damaged": (
+        "ファイルが途中で切れているか、傷んでいます（読めないところ：{n}）。読めたものは取り込みました。"
+        "もう一度コピーして読み込むと、残りも入ります。",
+        "The file is cut off or damaged (spots that cannot be read: {n}). What is whole was taken. "
+        "Copy it once more and read it again to get the rest.",
+    ),
+    "courier_refused_help": (
+        "前の記録がまだ届いていないか、失効した機器のものです。次の伝令か回線で届きます。",
+        "An earlier one is still missing here, or they are of a revoked machine. The next courier "
+        "or a line will bring them.",
+    ),
+    "courier_another": ("ほかのファイル", "Another file"),
+}
