@@ -31,6 +31,7 @@ async def received(town: Town, ward: str, data: bytes) -> Reading:
     """What a running node makes of a file that `courier read` puts there."""
     incoming = incoming_of(town.directory / ward)
     name = secrets.token_hex(16)
+    incoming.mkdir(parents=True, exist_ok=True)
     aside = incoming / f"{name}.part"
     aside.write_bytes(data)
     aside.rename(incoming / f"{name}{SUFFIX}")

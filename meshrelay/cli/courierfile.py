@@ -232,8 +232,8 @@ def when(written_ms: int | None, passed_ms: int | None, known: bool = False) -> 
 
 
 def check_running(node: Path) -> None:
-    """Raises RefusedError `node_stopped`."""
-    if not is_running(node):
+    """Raises RefusedError `node_stopped`. A node that starts has no place for files yet."""
+    if not is_running(node) or not incoming_of(node).is_dir():
         raise RefusedError(
             "node_stopped",
             "この機器の中継プログラムが動いていません。何も取り込んでいません。",

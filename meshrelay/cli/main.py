@@ -60,10 +60,8 @@ def parser() -> argparse.ArgumentParser:
     )
     groups = top.add_subparsers(metavar="COMMAND", required=True)
     for group in (
-        network, authority_commands, issuer, node, staff, records, archive, broker, status,
-        config, demo
-        network, authority_commands, issuer, node, staff, records, courier, broker, status, config,
-        demo,
+        network, authority_commands, issuer, node, staff, records, courier, archive, broker,
+        status, config, demo,
     ):  # fmt: skip
         group.register(groups)
     return top

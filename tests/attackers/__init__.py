@@ -8,6 +8,5 @@ has one node's directory and the log-ins that were open on it, `DishonestBroker`
 
 Cells and halves of cells that have no test, because what they speak of is not built:
 
-    finder of a courier stick       all of it: there are no courier files
     stolen Pi: class 1, class 2     there is only class 0
 """

@@ -47,11 +47,9 @@ def test_the_commands_are_those_of_the_house() -> None:
         "issuer nodes", "issuer records",
         "issuer revoke", "issuer suspend", "issuer lift", "node request", "node enrol",
         "node vector", "node run", "staff import", "staff cards", "staff find", "staff bind",
-        "staff reissue", "staff revoke", "records import", "archive backup", "archive verify",
-        "archive restore", "broker make", "broker run", "status", "config check", "demo",
         "staff reissue", "staff revoke", "records import", "courier write", "courier read",
-        "courier status", "broker make", "broker run",
-        "status", "config check", "demo",
+        "courier status", "archive backup", "archive verify", "archive restore", "broker make",
+        "broker run", "status", "config check", "demo",
     }  # fmt: skip
 
 
