@@ -137,9 +137,8 @@ def _taken(path: Path, reading: Reading) -> list[str]:
     ]
     if not reading.whole:
         lines.append(
-            f"  切れているか、傷んでいます（{reading.damaged_n}か所）。読めた分は取り込みました / "
-            f"cut or damaged ({answer.count(reading.damaged_n, 'spot')}); what is whole was taken. "
-            "Copy it once more, or fetch another"
+            "  切れているか、傷んでいます。読めた分は取り込みました / cut or damaged: what is "
+            "whole was taken. Copy it once more, or fetch another"
         )
     return lines
 
@@ -170,7 +169,7 @@ def _described(shown: Shown) -> list[str]:
 
     if shown.error:
         return [f"{shown.file}: {shown.error}"]
-    state = "whole" if shown.whole else f"cut or damaged ({answer.count(shown.damaged, 'spot')})"
+    state = "whole" if shown.whole else "cut or damaged"
     return [
         f"{shown.file}: {shown.size} bytes, {state}",
         f"  written by {shown.node or 'unknown'} (ward {shown.ward or 'unknown'}), "

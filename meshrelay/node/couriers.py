@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -60,10 +61,13 @@ LOOK_S = 1.0
 TELL_BYTES = 1024 * 1024
 # What must stay free on the node's disk for its own log.
 SPARE_BYTES = 256 * 1024 * 1024
+# What a process left that was killed while it brought a file, or waited for its answer.
+LEFT_S = 3_600.0
 # Files that wait to be read; and readings that are remembered.
 WAITING_MAX = 8
 READINGS_MAX = 100
 _PIECE_BYTES = 256 * 1024
+_ASIDE, _ANSWER = ".part", ".json"
 _NAME = re.compile(r"[0-9a-f]{32}")
 
 
@@ -91,6 +95,7 @@ class Couriers:
         self._now = now
         self._known = KnownRecords(directory / "couriers")
         self._readings: dict[str, Reading] = {}
+        self._received: set[str] = set()  # by the page, which asks here
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
 
@@ -136,22 +141,26 @@ class Couriers:
     async def receive(self, seat: Seat, pieces: AsyncIterator[bytes]) -> str:
         """See CourierDesk."""
         open_seat(seat)
-        if len(list(self._incoming.glob("*"))) >= 2 * WAITING_MAX:
+        if sum(path.suffix != _ANSWER for path in self._incoming.glob("*")) >= WAITING_MAX:
             raise busy()
         loop = asyncio.get_running_loop()
         name = secrets.token_hex(16)
         path = self._incoming / f"{name}{SUFFIX}"
-        aside = path.with_suffix(".part")
+        aside = path.with_suffix(_ASIDE)
         self._incoming.mkdir(parents=True, exist_ok=True)
         file = aside.open("xb")
         try:
             size = await self._fill(file, pieces)
             await loop.run_in_executor(None, os.fsync, file.fileno())
             aside.rename(path)
+        except RefusedError:
+            await _let_pass(pieces)
+            raise
         finally:
             file.close()
             aside.unlink(missing_ok=True)
         self._say(Reading(name, bytes_total=size))
+        self._received.add(name)
         self._wake.set()
         return name
 
@@ -195,14 +204,20 @@ class Couriers:
         """Read what comes in until cancelled."""
         with suppress(OSError):  # a full disk: then nobody can bring a file either
             self._incoming.mkdir(parents=True, exist_ok=True)
-        for left in (*self._incoming.glob("*.part"), *self._incoming.glob("*.json")):
-            left.unlink(missing_ok=True)  # of an earlier run, of which nobody waits for an answer
         while True:
             self._wake.clear()
             for path in sorted(self._incoming.glob(f"*{SUFFIX}"), key=lambda each: each.name):
                 await self._take(path)
+            self._sweep()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_S)
+
+    def _sweep(self) -> None:
+        for path in self._incoming.glob("*"):
+            with suppress(OSError):
+                is_left = time.time() - path.stat().st_mtime > LEFT_S
+                if is_left and path.suffix in (_ANSWER, _ASIDE):
+                    path.unlink()
 
     async def _take(self, path: Path) -> None:
         name = path.stem
@@ -224,12 +239,15 @@ class Couriers:
             reading.entries_refused, reading.damaged_n,
         )  # fmt: skip
         self._tell(reading)
+        self._received.discard(name)
         path.unlink(missing_ok=True)
 
     def _tell(self, reading: Reading) -> None:
-        """For another process that waits for it."""
-        path = self._incoming / f"{reading.id}.json"
-        aside = path.with_suffix(".part")
+        """For another process that waits for it, if one brought it."""
+        if reading.id in self._received:
+            return
+        path = self._incoming / f"{reading.id}{_ANSWER}"
+        aside = path.with_suffix(_ASIDE)
         try:
             aside.write_bytes(msgspec.json.encode(reading))
             aside.replace(path)
@@ -285,6 +303,15 @@ class Couriers:
             taking.reading, state="refused", code=error.code, ja=error.ja, en=error.en,
             next_ja=error.next_ja, next_en=error.next_en,
         )  # fmt: skip
+
+
+async def _let_pass(pieces: AsyncIterator[bytes]) -> None:
+    """Hear the rest out: a browser that is cut off while it sends shows no answer."""
+    size = 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > FILE_BYTES_MAX:
+            return
 
 
 def _next(blocks: Iterator[Block], passed: int | None) -> tuple[Block, Unpacked | None] | None:

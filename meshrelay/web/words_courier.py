@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 TABLE: Mapping[str, tuple[str, str]] = {
     "courier": ("伝令", "Courier"),
+    "courier_link": ("伝令（人が運ぶ）", "Courier (carry messages by hand)"),
     "courier_about": (
         "回線がないとき、ファイルを人が運びます。中身は封じてあり、落としても読まれません。"
         "書き換えもできません。",
@@ -33,9 +34,9 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "courier_waiting": ("読み込みを待っています。", "Waiting to be read."),
     "courier_reading": ("読み込んでいます。", "Being read."),
     "courier_done": ("読み込みました。", "It was read."),
-    "courier_new": ("新しく届いた記録", "Records that are new here"),
-    "courier_known": ("もうここにあった記録", "Records that were here already"),
-    "courier_refused": ("受け取れなかった記録", "Records that could not be taken"),
+    "courier_new": ("新しく届いた記録", "Entries that are new here"),
+    "courier_known": ("もうここにあった記録", "Entries that were here already"),
+    "courier_refused": ("受け取れなかった記録", "Entries that could not be taken"),
     "courier_n": ("{n}件", "{n}"),
     "courier_writer": ("作った機器", "Made by"),
     "courier_written": ("作った日時", "Made at"),
@@ -43,10 +44,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "courier_unclear": ("経過不明", "unknown how long ago"),
     "courier_unknown": ("不明", "Unknown"),
     "courier_damaged": (
-        "ファイルが途中で切れているか、傷んでいます（読めないところ：{n}）。読めたものは取り込みました。"
+        "ファイルが途中で切れているか、傷んでいます。読めたものは取り込みました。"
         "もう一度コピーして読み込むと、残りも入ります。",
-        "The file is cut off or damaged (spots that cannot be read: {n}). What is whole was taken. "
-        "Copy it once more and read it again to get the rest.",
+        "The file is cut off or damaged. What is whole was taken. Copy it once more and read it "
+        "again to get the rest.",
     ),
     "courier_refused_help": (
         "前の記録がまだ届いていないか、失効した機器のものです。次の伝令か回線で届きます。",

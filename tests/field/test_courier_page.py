@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -188,6 +190,49 @@ async def test_a_full_disk_takes_no_file_and_makes_none(
 
     assert made.status == 503 and "空き容量が足りません" in await made.text()
     assert status == 503 and "空き容量が足りません" in text
+
+
+async def test_a_page_takes_file_after_file_and_leaves_nothing_behind(
+    town: Town, pages: tuple[Browser, Browser]
+) -> None:
+    kita, chuo = pages
+    data = await kita.fetched("")
+
+    for _ in range(couriers.WAITING_MAX + 1):
+        status, where, _ = await chuo.brought(data)
+        assert status == 303 and (await chuo.read(where))["whole"]
+
+    incoming = couriers.incoming_of(town.directory / "02")
+    await until(lambda: not list(incoming.iterdir()))
+
+
+async def test_files_that_wait_too_many_are_told_so(
+    town: Town, pages: tuple[Browser, Browser]
+) -> None:
+    kita, chuo = pages
+    data = await kita.fetched("")
+    for number in range(couriers.WAITING_MAX):
+        (couriers.incoming_of(town.directory / "02") / f"{number:032}.part").write_bytes(b"")
+
+    status, _, text = await chuo.brought(data)
+
+    assert status == 409 and "ほかの伝令データ" in text
+
+
+async def test_what_a_killed_command_left_is_swept_after_an_hour(
+    town: Town, pages: tuple[Browser, Browser]
+) -> None:
+    incoming = couriers.incoming_of(town.directory / "02")
+    fresh, old, answer = (
+        incoming / f"{n:032}.{e}" for n, e in ((1, "part"), (2, "part"), (3, "json"))
+    )
+    for path in (fresh, old, answer):
+        path.write_bytes(b"{}")
+    hours_ago = time.time() - couriers.LEFT_S - 60
+    for path in (old, answer):
+        os.utime(path, (hours_ago, hours_ago))
+
+    await until(lambda: list(incoming.iterdir()) == [fresh])
 
 
 async def test_a_ward_that_is_none_is_refused(pages: tuple[Browser, Browser]) -> None:
