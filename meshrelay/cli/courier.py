@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from meshrelay.cli import answer
 from meshrelay.cli.places import check_node_dir
+from meshrelay.errors import ConfigError
 
 if TYPE_CHECKING:
     from meshrelay.cli.courierfile import Shown
@@ -64,6 +65,8 @@ def _keys(node: Path) -> Keys:
     from meshrelay.cli.keyfiles import check_key_files
     from meshrelay.node.identity import load_keys
 
+    if node == NODE_DEFAULT and not node.exists():
+        raise ConfigError(f"{node} is not there; name this machine's node with --node NODEDIR")
     check_node_dir(node)
     check_key_files(node)
     return load_keys(node)

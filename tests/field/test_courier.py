@@ -32,7 +32,7 @@ from meshrelay.node.manifest import DIGESTS_BYTES, Manifest, pack_manifest
 from meshrelay.node.transit import TransitKeys
 from meshrelay.node.unpacking import unpack
 from tests.carried import handed_out, opened, packed, received
-from tests.town import SATO, TANAKA, Town, build_town, running, until
+from tests.town import SATO, SUZUKI, TANAKA, Town, build_town, running, until
 from tests.transit import seal_key
 
 HOUR_MS = 3_600_000
@@ -228,6 +228,28 @@ async def test_with_a_poor_clock_an_age_is_a_lower_bound(town: Town) -> None:
     entry = await carried(town, clock(town, 6 * HOUR_MS, RESTORED))
 
     assert entry.age & 1 == 1 and entry.age >> 1 <= 60
+
+
+async def test_a_ward_hands_on_what_it_was_brought_and_ages_add_up(tmp_path: Path) -> None:
+    """北区 → 中央区 → 西成区, six hours each way."""
+    wards = {"01": (), "02": (), "03": ()}
+    async with running(build_town(tmp_path / "three", wards)) as town:
+        await carried(town, clock(town, 6 * HOUR_MS, BY_PERSON))
+        suzuki, file = await town.log_in("03", SUZUKI), io.BytesIO()
+        await town.nodes["02"]._driver.flush()
+        cargo = Cargo(town.directory / "02", load_keys(town.directory / "02"))
+        cargo.pack(file, "03", clock(town, 6 * HOUR_MS, BY_PERSON), {}, lambda done, total: None)
+        cargo.close()
+
+        reading = await received(town, "03", file.getvalue())
+
+        assert (reading.node_name, reading.entries_new) == ("02の機器", 1)
+        await until(lambda: len(town.room("03", suzuki)) == 1)
+        assert town.room("03", suzuki)[0].trouble is None
+        origin = town.nodes["01"].machine
+        log = LogId(origin.me, origin.incarnation, 1)
+        (entry,) = town.nodes["03"]._reader.read(log, 1, 1)
+        assert 12 * 3600 <= entry.age >> 1 <= 12 * 3600 + 60 and entry.age & 1 == 0
 
 
 # foreign, stale, hostile

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from meshrelay.cli import courierfile
+from meshrelay.cli import courier, courierfile
 from meshrelay.cli.main import main
 from meshrelay.cli.places import LOCK
 from meshrelay.node import couriers
@@ -158,6 +158,16 @@ async def test_a_destination_that_is_none_is_refused_and_nothing_is_written(
 
     assert code == 1 and "no ward and no node" in err
     assert not list(stick.iterdir())
+
+
+async def test_a_machine_without_a_node_in_the_usual_place_is_told_the_option(
+    stick: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "NODE_DEFAULT", stick / "node")
+
+    code = main(["courier", "status", str(stick)])
+
+    assert code == 2 and "--node NODEDIR" in capsys.readouterr().err
 
 
 async def test_a_stick_that_is_not_there_is_configuration(stick: Path, command: Command) -> None:
