@@ -9,6 +9,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -26,7 +27,7 @@ from meshrelay.node.config import load
 from meshrelay.node.courier_desk import FILE_BYTES_MAX, Reading, disk_full, refusal, too_large
 from meshrelay.node.couriers import SPARE_BYTES, incoming_of
 from meshrelay.node.doorman import NodeDoorman
-from meshrelay.node.health import H_DISK, H_QUALITY, H_VERSION, VERSION
+from meshrelay.node.health import H_BACKLOG, H_DISK, H_QUALITY, H_VERSION, VERSION
 from meshrelay.node.identity import Keys
 from meshrelay.node.transit import TransitKeys
 from meshrelay.node.unpacking import look
@@ -77,7 +78,9 @@ def write(
     """
     now = _now(cargo, node)
     disk = shutil.disk_usage(node).free
-    health = {H_VERSION: VERSION, H_QUALITY: now.quality, H_DISK: disk}
+    health = {
+        H_VERSION: VERSION, H_QUALITY: now.quality, H_BACKLOG: cargo.backlog(), H_DISK: disk,
+    }  # fmt: skip
     name = file_name(keys.network, keys.signer.public, max(now.pt_ms, 0))
     path, aside = directory / name, directory / f"{name}.part"
     try:
@@ -92,8 +95,8 @@ def write(
             raise disk_full() from error
         raise ConfigError(f"{directory} cannot be written: {error.strerror}") from error
     finally:
-        if aside.exists():
-            aside.unlink()
+        with suppress(OSError):  # a stick that was pulled out
+            aside.unlink(missing_ok=True)
     return path, packed
 
 
@@ -190,6 +193,8 @@ def show(path: Path, book: RecordBook, keys: Keys) -> Shown:
             looked = look(file, sealer, doorman, keys.network)
     except FrameError as error:
         return nothing._replace(error=str(refusal(error.reason)))
+    except ConfigError as error:
+        return nothing._replace(error=str(error))
     except OSError as error:
         return nothing._replace(error=f"cannot be read: {error.strerror}")
     manifest = looked.manifest
@@ -293,20 +298,26 @@ def _copy(path: Path, target: Path, network: bytes, told: Told) -> None:
                 raise refusal(error.reason) from None
             file.seek(0)
             with aside.open("xb") as out:
-                _pour(file, out, size, told)
+                pour(file, out, size, told)
         aside.rename(target)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise disk_full() from error
         raise ConfigError(f"{path} cannot be given to the node: {error.strerror}") from error
     finally:
-        if aside.exists():
-            aside.unlink()
+        aside.unlink(missing_ok=True)
 
 
-def _pour(file: BinaryIO, out: BinaryIO, size: int, told: Told) -> None:
+def pour(file: BinaryIO, out: BinaryIO, size: int, told: Told) -> None:
+    """Copy what can be read, to the disk."""
     done = 0
-    while data := file.read(min(_COPY_BYTES, size - done)):
+    while done < size:
+        try:
+            data = file.read(min(_COPY_BYTES, size - done))
+        except OSError:
+            break  # a bad sector: what came before it counts, as in a file that was cut
+        if not data:
+            break
         out.write(data)
         done += len(data)
         told(done, size)

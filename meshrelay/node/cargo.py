@@ -18,7 +18,7 @@ from meshrelay.core.entry import URGENT, LogId, read_author_part, read_entry
 from meshrelay.core.events import HeldEntry, Now
 from meshrelay.core.frames import Entries, Frame, Haves, Records, encode_frame
 from meshrelay.core.have import NO_NONCE, Receipts, make_have, read_have
-from meshrelay.core.records import read_record
+from meshrelay.core.records import ROLE_ARCHIVE, read_record
 from meshrelay.core.signing import hash32
 from meshrelay.core.state import batches
 from meshrelay.core.sync import restore_vector
@@ -153,6 +153,16 @@ class Cargo:
     def held_by_all(self, nodes: list[bytes], log: LogId) -> int:
         """Height of a log that each of these nodes stated, checked against ours."""
         return min((self._receipts.covered(node, log) for node in nodes), default=0)
+
+    def backlog(self) -> list[int]:
+        """Own entries per lane that no archive covers: what a HAVE tells of itself."""
+        archives = [key for key, node in self.book.nodes.items() if ROLE_ARCHIVE in node.roles]
+        waiting = [0, 0, 0, 0]
+        for log, line in self.vector.lines.items():
+            if log.origin == self._keys.signer.public and log.origin not in archives:
+                there = max((self._receipts.covered(each, log) for each in archives), default=0)
+                waiting[log.lane] += max(line.height - there, 0)
+        return waiting
 
     def lacking(self, nodes: list[bytes]) -> set[int]:
         """Buckets of records in which one of these nodes differs from us, or may."""

@@ -122,9 +122,12 @@ async def test_a_file_is_written_beside_a_node_that_runs_and_one_that_is_stopped
     alone, two = await packed(town, "01", tmp_path)
 
     assert one.entries == two.entries == [0, 2, 0, 0]
+    assert one.size == beside.stat().st_size
     assert beside != alone and not list(tmp_path.glob("*.part"))
     assert (await received(town, "02", beside.read_bytes())).entries_new == 2
     assert (await received(town, "02", alone.read_bytes())).entries_known == 2
+    word = next(w for w in town.nodes["02"].status().words if w.node.ward == "01")
+    assert word.backlog == (0, 2, 0, 0) and word.disk_free_bytes
 
 
 # damaged

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
+import io
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +110,22 @@ async def test_a_cut_file_says_so_and_what_is_whole_is_taken(stick: Path, comman
 
     assert (shown["whole"], shown["entries"]) == (False, [0, 2, 0, 0])
     assert code == 0 and "cut or damaged" in text and "傷んで" in text
+
+
+def test_a_bad_sector_ends_the_copy_and_what_came_before_it_counts() -> None:
+    class Stick(io.BytesIO):
+        """Reads a megabyte, then fails as the kernel says it."""
+
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return super().read(size)
+
+    copied: list[tuple[int, int]] = []
+    with tempfile.TemporaryFile() as out:
+        courierfile.pour(Stick(bytes(3 << 20)), out, 3 << 20, lambda *done: copied.append(done))
+
+        assert out.tell() == 1 << 20 and copied == [(1 << 20, 3 << 20)]
 
 
 async def test_a_node_that_is_stopped_is_told_so_and_nothing_waits_for_it(
