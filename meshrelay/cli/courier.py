@@ -113,8 +113,8 @@ def run_read(args: argparse.Namespace) -> int:
     files = courierfile.files_in(args.source, keys)
     courierfile.check_running(args.node)
     readings: list[tuple[Path, Reading]] = []
-    for path in files:
-        with answer.bar(args, path.name) as told:
+    for number, path in enumerate(files, 1):
+        with answer.bar(args, f"file {number} of {len(files)}") as told:
             readings.append((path, courierfile.hand_over(path, args.node, keys.network, told)))
     answer.say(
         args,
