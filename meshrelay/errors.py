@@ -15,6 +15,7 @@ what the operator reads.
     |-- BearerError           the path failed: back off, try again
     |-- DamagedError          a stored row changed: keep it aside, fetch it again
     `-- StoreError            the disk failed: stop accepting, exit, restart
+        `-- UnreadableError     a page of log.db is damaged: the next start salvages the rest
 """
 
 from __future__ import annotations
@@ -106,3 +107,7 @@ class DamagedError(MeshRelayError):
 
 class StoreError(MeshRelayError):
     """The disk failed; the node stops so that nothing unsaved is acknowledged."""
+
+
+class UnreadableError(StoreError):
+    """A page of the message store is damaged; the next start takes over what can still be read."""

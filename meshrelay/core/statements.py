@@ -140,7 +140,7 @@ class Statements:
         if newest is None or have.stated_ms >= newest.stated_ms:
             self.heard[have.signer] = (now.pt_ms, bearer, via)
         if have.number:
-            by_all = link is None or link.broadcasts
+            by_all = link.broadcasts if link is not None else bearer == "mqtt"
             self._to_pass.append((have, link.id if link else None, by_all))
             yield KeepHave(have.signer, raw)
         yield from self.moved()

@@ -23,7 +23,13 @@ from meshrelay.core.signing import hash32
 from meshrelay.core.state import batches
 from meshrelay.core.sync import restore_vector
 from meshrelay.core.vector import BUCKETS, Line
-from meshrelay.errors import ConfigError, FrameError, RefusedError, RemoteProtocolError
+from meshrelay.errors import (
+    ConfigError,
+    DamagedError,
+    FrameError,
+    RefusedError,
+    RemoteProtocolError,
+)
 from meshrelay.node.doorman import NodeDoorman
 from meshrelay.node.identity import Keys
 from meshrelay.node.manifest import KnownRecords, Manifest, pack_manifest, record_digests
@@ -66,7 +72,8 @@ class Cargo:
         self._lanes = {each: lane for each, lane, _ in self.snapshot.records}
         changes = [(r, lane, c) for r, lane, c in self.snapshot.records if lane is not None]
         changes.sort(key=lambda row: row[2])
-        self.vector = restore_vector(self.snapshot.lines, changes, self.snapshot.change)
+        self.vector = restore_vector(self.snapshot.lines, changes, self.snapshot.change,
+                                     self.snapshot.gaps)  # fmt: skip
         self._receipts = self._restored()
         self._digests = record_digests([each for each, _, _ in changes])
 
@@ -191,9 +198,16 @@ class Cargo:
     def raw_record(self, record_id: bytes) -> bytes:
         return self._record(record_id)
 
+    def next_held(self, log: LogId, after: int) -> int:
+        """The next entry behind a gap."""
+        return self._reader.next_held(log, after)
+
     def read(self, log: LogId, first: int, height: int) -> list[HeldEntry]:
         """The next entries, not above the height of the snapshot."""
-        held = self._reader.read(log, first, BLOCK_BYTES)
+        try:
+            held = self._reader.read(log, first, BLOCK_BYTES)
+        except DamagedError:
+            return []  # the node finds it too, and fetches it again
         return [each for each in held if read_entry(each.raw).seq <= height]
 
 
@@ -240,8 +254,9 @@ class _Packing:
         first = held + 1
         while first <= line.height:
             entries = self._cargo.read(line.log, first, line.height)
-            if not entries:
-                return  # an end cut the log back meanwhile
+            if not entries:  # dropped for space, or an end cut the log back meanwhile
+                first = self._cargo.next_held(line.log, first)
+                continue
             self._put_records(self._needed(entries))
             ages = [age_now(each.age, each.seen_ms, now.seen_ms, now.gap_ms) for each in entries]
             raws = [each.raw for each in entries]

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meshrelay.core.book import RecordBook
-from meshrelay.core.entry import LogId, read_author_part, read_entry
+from meshrelay.core.entry import LogId, check_entry, read_author_part, read_entry
 from meshrelay.core.events import Taken
 from meshrelay.core.verdict import NOT_THEIRS, UNKNOWN_KIND
 from meshrelay.desk import note, order, receipts, talk
 from meshrelay.desk.kind import Item, Kind, Rows
-from meshrelay.errors import FrameError
+from meshrelay.errors import FrameError, RemoteProtocolError
 from meshrelay.store.reader import LogReader, Stored
 from meshrelay.store.views import Views
 
@@ -29,7 +29,7 @@ FRESH_MAX = 2_000
 
 class _Fresh(NamedTuple):
     number: int
-    item: Item
+    item: Item | None
 
 
 class Folder:
@@ -78,7 +78,8 @@ class Folder:
             return False
         with self._views.batch():
             for _, item in arrivals:
-                self._fold(item)
+                if item is not None:
+                    self._fold(item)
             if self._covered:
                 log, low, high = self._covered.popleft()
                 self._views.touch_range(_name(log), low, high)
@@ -88,7 +89,8 @@ class Folder:
             self.at = arrivals[-1].number if arrivals else self.at
             self._views.reached(self._incarnation, self.at)
         self._changed()
-        return len(arrivals) == BATCH or bool(self._fresh or self._covered or self._gone)
+        # Behind what came from memory the disk may have more: verdicts that changed.
+        return bool(arrivals or self._fresh or self._covered or self._gone)
 
     def _next(self) -> list[_Fresh]:
         """The next arrivals: from memory, or what memory lacks from the disk."""
@@ -106,8 +108,13 @@ class Folder:
             if not fresh or stored.number < fresh[0].number
         ]
 
-    def _item(self, stored: Stored) -> Item:
-        entry = read_entry(stored.raw)
+    def _item(self, stored: Stored) -> Item | None:
+        """None: the row is not what was written; whoever sends or scrubs it has it mended."""
+        try:
+            entry = read_entry(stored.raw)
+            check_entry(entry, self._book.network)
+        except RemoteProtocolError:
+            return None
         part = person = None
         if entry.author:
             try:

@@ -25,7 +25,7 @@ from meshrelay.core.records import ROLE_ARCHIVE
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine, restore_records, restore_vector
 from meshrelay.desk import talk
-from meshrelay.errors import ConfigError, RemoteProtocolError, StoreError
+from meshrelay.errors import ConfigError, RemoteProtocolError, StoreError, UnreadableError
 from meshrelay.node.alarms import link_alarms
 from meshrelay.node.card_desk import CardDesk
 from meshrelay.node.cards import Cards
@@ -64,7 +64,7 @@ from meshrelay.node.rooms import Rooms
 from meshrelay.node.seats import OpenSeat, Turnstile, bad_seal, open_seat
 from meshrelay.node.transit import TransitKeys
 from meshrelay.node.witness import Witness
-from meshrelay.store.log import LogStore
+from meshrelay.store.opening import mark_damaged, open_store
 from meshrelay.store.reader import LogReader
 from meshrelay.store.views import ViewReader, open_views
 
@@ -88,15 +88,14 @@ class Node:
         path = directory / "log.db"
         self.room = StoreRoom(directory, config.storage.quota_mb * MB)
         self.room.open()
-        self._store = LogStore(path)
+        self._store, loaded = open_store(path, keys.network)
         self._store.limit(config.storage.quota_mb * MB + SLACK_BYTES)
-        loaded = self._store.load()
         self._starts = self._store.count_start()
         hardware = Hardware()
         vouched = self._is_vouched(hardware.boot)
         self._clock = Clock(vouched, loaded.mark, loaded.seen_ms, hardware)
         self._store.keep_mark(self._clock.mark())
-        self._reader = LogReader(path)
+        self._reader = LogReader(path, self._reader_failed)
         self._witness = Witness(Path(config.witness.dir), keys.network, keys.signer.public)
         book = restore_records(self._store.records(), keys.network)
         self._keys = keys
@@ -342,8 +341,14 @@ class Node:
             )
         )
 
+    def _reader_failed(self, error: StoreError) -> None:
+        """A page of log.db cannot be read: the next start puts together what still can be."""
+        self._loop.call_soon_threadsafe(self._fail, error)
+
     def _fail(self, error: StoreError) -> None:
         log.critical("node stops error=%s", error)
+        if isinstance(error, UnreadableError):
+            mark_damaged(self._directory / "log.db")
         self._ready = False
         if not self.failed.done():
             self.failed.set_result(error)

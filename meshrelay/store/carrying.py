@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from meshrelay.core.entry import LogId
+from meshrelay.core.gaps import Gaps, unpack
 from meshrelay.core.vector import Line
 from meshrelay.store.reader import LogReader
 from meshrelay.store.seen import Mark
@@ -19,6 +20,7 @@ class Snapshot(NamedTuple):
     """
 
     lines: list[tuple[Line, int]]
+    gaps: dict[LogId, Gaps]
     records: list[tuple[bytes, int | None, int]]
     change: int
     haves: list[bytes]
@@ -35,8 +37,11 @@ class CarryReader(LogReader):
         """One moment of the store. Short: a long read would keep the WAL from being cut."""
         run = self._run
         with self._connection:
-            rows = run("SELECT origin, incarnation, lane, height, head, change FROM logs")
+            rows = list(
+                run("SELECT origin, incarnation, lane, height, head, change, gaps FROM logs")
+            )
             lines = [(Line(LogId(*row[:3]), row[3], row[4]), row[5]) for row in rows]
+            gaps = {LogId(*row[:3]): unpack(row[6]) for row in rows if row[6] is not None}
             records = list(run("SELECT id, lane, change FROM records ORDER BY number"))
             meta = dict(run("SELECT key, value FROM meta"))
             newest = run("SELECT seen_ms FROM entries ORDER BY id DESC LIMIT 1").fetchone()
@@ -45,6 +50,7 @@ class CarryReader(LogReader):
         changes = [change for *_, change in (*lines, *records)]
         return Snapshot(
             lines,
+            gaps,
             records,
             max([*changes, int(meta.get("change", 0))], default=0),
             haves,

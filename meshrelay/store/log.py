@@ -13,6 +13,8 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+import apsw
+
 from meshrelay.core.entry import Entry, LogId, read_entry
 from meshrelay.core.events import DAMAGED, Commit, Holes, Taken
 from meshrelay.core.gaps import Gaps, pack, unpack
@@ -49,13 +51,26 @@ class Loaded(NamedTuple):
     seen_ms: int  # when the newest entry came, by the mark's clock
 
 
+def _schema() -> str:
+    return resources.files("meshrelay.store").joinpath("schema.sql").read_text("utf-8")
+
+
+def schema_of() -> dict[str, str]:
+    """Table or index -> how a sound store has it written down."""
+    memory = apsw.Connection(":memory:")
+    memory.execute(_schema())
+    rows = memory.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    found = {str(name): str(sql) for name, sql in rows}
+    memory.close()
+    return found
+
+
 class LogStore:
     """The writing side; used by one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        schema = resources.files("meshrelay.store").joinpath("schema.sql").read_text("utf-8")
         self.connection = connect(path, durable=True)
-        ensure_schema(self.connection, path, schema, VERSION)
+        ensure_schema(self.connection, path, _schema(), VERSION)
         self._logs: dict[LogId, int] = {}
         self._change = 0
         self._record_number = 0
@@ -154,6 +169,10 @@ class LogStore:
     def keep_mark(self, mark: Mark) -> None:
         """Where the clock of seen time stands."""
         self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('seen', ?)", (mark.pack(),))
+
+    def number(self, log: LogId) -> int:
+        """The row of a log that is here."""
+        return self._logs[log]
 
     @property
     def change(self) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import apsw
 
 from meshrelay.core.entry import LogId, prev_of
 from meshrelay.core.events import HeldEntry
@@ -13,9 +16,9 @@ from meshrelay.core.gaps import Gaps, unpack
 from meshrelay.core.signing import hash32
 from meshrelay.core.vector import Line
 from meshrelay.core.verdict import UNKNOWN_KIND
-from meshrelay.errors import DamagedError
+from meshrelay.errors import DamagedError, StoreError
 from meshrelay.store.places import SEQ_MAX, Places
-from meshrelay.store.sqlite import connect
+from meshrelay.store.sqlite import connect, failure
 
 _HELD = "e.raw, e.age, e.seen_ms"
 
@@ -39,10 +42,25 @@ class LogReader:
     What an end has taken out of a log is never returned as an entry of that log.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, failed: Callable[[StoreError], None] | None = None) -> None:
         self._connection = connect(path, durable=False, readonly=True)
-        self._run = self._connection.execute
+        self._failed = failed
         self._places = Places(self._connection)
+
+    def _run(self, query: str, values: Sequence[Any] = ()) -> Any:
+        """Raises StoreError when the disk fails, after telling whom it concerns."""
+        with self._told():
+            return self._connection.execute(query, values)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except apsw.Error as error:
+            failed = failure(error)
+            if self._failed is not None:
+                self._failed(failed)
+            raise failed from error
 
     def _rows(
         self, log: LogId, low: int, high: int, columns: str, descending: bool = False
@@ -52,7 +70,11 @@ class LogReader:
         number = self._run(query, log).fetchone()
         if number is None:
             return iter(())
-        return self._places.rows(number[0], low, high, columns, descending)
+        return self._told_rows(self._places.rows(number[0], low, high, columns, descending))
+
+    def _told_rows(self, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        with self._told():
+            yield from rows
 
     def read(self, log: LogId, first: int, bytes_max: int) -> list[HeldEntry]:
         """Entries from `first` on, up to a gap: at least one if held, else at most `bytes_max`
@@ -234,10 +256,11 @@ class LogReader:
 
     def answer(self, author: str, message_id: bytes) -> tuple[bytes, bytes] | None:
         """(content, answer) kept for a message id."""
-        return self._run(
+        row: tuple[bytes, bytes] | None = self._run(
             "SELECT content, answer FROM answers WHERE author=? AND message_id=?",
             (author, message_id),
         ).fetchone()
+        return row
 
     def addresses(self) -> list[tuple[str, int]]:
         """(host, port) where peers were reached, newest first."""

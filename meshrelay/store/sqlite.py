@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from shutil import disk_usage
 
 import apsw
 
-from meshrelay.errors import ConfigError, StoreError
+from meshrelay.errors import ConfigError, StoreError, UnreadableError
 
 # A reader waits this long for the one writer's checkpoint, never longer.
 BUSY_MS = 5_000
@@ -33,6 +34,8 @@ def connect(path: Path, *, durable: bool, readonly: bool = False) -> apsw.Connec
         else (apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
     )
     try:
+        if durable:
+            _write_again(path.with_name(f"{path.name}-wal"))
         connection = apsw.Connection(str(path), flags=flags)
         connection.set_busy_timeout(BUSY_MS)
         connection.pragma("cache_size", -(CACHE_KIB_WRITER if durable else CACHE_KIB))
@@ -40,12 +43,14 @@ def connect(path: Path, *, durable: bool, readonly: bool = False) -> apsw.Connec
             connection.pragma("page_size", PAGE_BYTES)
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "FULL" if durable else "NORMAL")
-            connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            connection.set_wal_hook(_checkpoint)
             connection.pragma("journal_size_limit", 4 * 1024 * 1024)
     except apsw.FullError as error:
         raise ConfigError(f"{path}: the disk is full; free some space and start again") from error
     except apsw.NotADBError as error:
         raise ConfigError(f"{path}: is not a database of this program") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be opened: {error}") from error
     except apsw.Error as error:
         # With no space left for the -shm file SQLite speaks of an I/O error.
         if isinstance(error, apsw.IOError) and not disk_usage(path.parent).free:
@@ -54,6 +59,28 @@ def connect(path: Path, *, durable: bool, readonly: bool = False) -> apsw.Connec
             ) from error
         raise ConfigError(f"{path}: cannot be opened: {error}") from error
     return connection
+
+
+def _write_again(wal: Path) -> None:
+    """Make what we read there what is on the disk.
+
+    A sync that failed has ended the process before; Linux counts those pages as written since,
+    shows them, and would never write them. Commits after such a hole go with the next power cut.
+    """
+    if wal.exists():
+        with wal.open("r+b") as file:
+            data = file.read()
+            file.seek(0)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _checkpoint(connection: apsw.Connection, name: str, pages: int) -> int:
+    """Fold the log in as SQLite does by itself, which passes over errors of the disk in silence."""
+    if pages >= CHECKPOINT_PAGES:
+        connection.wal_checkpoint(name, apsw.SQLITE_CHECKPOINT_PASSIVE)
+    return apsw.SQLITE_OK
 
 
 def ensure_schema(connection: apsw.Connection, path: Path, schema: str, version: int) -> None:
@@ -85,4 +112,12 @@ def transaction(connection: apsw.Connection) -> Iterator[None]:
     except apsw.Error as error:
         # A full disk may have rolled back already: what went wrong is what came first.
         first = error.__context__ if isinstance(error.__context__, apsw.Error) else error
-        raise StoreError(f"{type(first).__name__}: {first}") from error
+        raise failure(first) from error
+
+
+def failure(error: apsw.Error) -> StoreError:
+    """What a node does about it: nearly always stop; a damaged file is mended at the next start."""
+    kind = (
+        UnreadableError if isinstance(error, apsw.CorruptError | apsw.NotADBError) else StoreError
+    )
+    return kind(f"{type(error).__name__}: {error}")
