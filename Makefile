@@ -18,7 +18,7 @@ PYTEST := $(BIN)/python -m pytest -q
 help:
 	@echo "make run    the demo: broker, HQ and three wards; ARGS='--no-story' etc."
 	@echo "make test   lint, types, every test"
-	@echo "make proof  simulated storms, planted faults, real hosts and brokers, forgeries (≤ 25 min)"
+	@echo "make proof  simulated storms, planted faults, failing disks, real hosts and brokers, forgeries (≤ 25 min)"
 	@echo "make storm  10,000 simulated storms, by hand"
 	@echo "make lint   ruff, mypy, import contracts"
 	@echo "make bench  figures of this machine, table and JSON"
@@ -79,6 +79,7 @@ proof: deps $(VENV)/.test
 	$(BIN)/python -m tests.sim --faults
 	$(BIN)/python -m tests.forged
 	$(BIN)/python -m tests.forged.restored --cases 20
+	$(BIN)/python -m tests.disk
 	$(BIN)/python -m tests.field.kill_runs --runs 2
 	$(BIN)/python -m tests.lab hosts
 	$(BIN)/python -m tests.lab brokers
