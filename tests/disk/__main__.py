@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from tests.disk import cuts, faults, flips
+from tests.disk import cuts, dropped, faults, flips
 from tests.forged.row import Row, show
 
 
@@ -35,6 +35,7 @@ KINDS = {
         for what in faults.CODES
     },
     "eio-sync": Kind(_alone(faults.run_syncs), 100, 2_000),
+    "dropped": Kind(_alone(dropped.run), 100, 2_000),
     "flips": Kind(_alone(flips.run), 500, 20_000),
 }
 

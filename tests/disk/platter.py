@@ -69,6 +69,13 @@ class File:
         self.since.clear()
         self.named = True
 
+    def fail_sync(self) -> None:
+        """A sync that failed: Linux counts these changes as written, and no later sync writes them.
+
+        Programs go on seeing them, until the power goes.
+        """
+        self.since.clear()
+
     def left(self, rng: Random) -> bytes:
         """Its bytes after a power cut."""
         damage, left = Damage.of(rng), bytearray(self.kept)

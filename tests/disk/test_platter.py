@@ -115,3 +115,12 @@ def test_every_manner_of_damage_comes() -> None:
 
     assert {each.sector for each in drawn} == set(SECTORS)
     assert {each.in_order for each in drawn} == {each.torn for each in drawn} == {True, False}
+
+
+def test_what_a_failed_sync_took_is_gone_with_the_power() -> None:
+    file = written(Write(0, b"n" * PAGE))
+    file.fail_sync()
+    file.since.append(Write(PAGE, b"m" * PAGE))
+    file.sync()
+
+    assert file.left(Random(1)) == bytes(PAGE) + b"m" * PAGE + bytes(PAGE)

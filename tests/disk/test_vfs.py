@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import multiprocessing
+import os
+from copy import deepcopy
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
@@ -15,8 +17,9 @@ import pytest
 from meshrelay.errors import StoreError
 from meshrelay.store.sqlite import connect, transaction
 from tests.disk.kernel import TRUNCATE, WRITE, Fault, fail_syncs, failing
+from tests.disk.life import copied
 from tests.disk.platter import File
-from tests.disk.vfs import SYNC, Disk, PowerCut
+from tests.disk.vfs import SYNC, Disk, FailedSync, PowerCut
 
 ROWS = 20
 
@@ -114,6 +117,37 @@ def test_a_name_that_no_sync_has_told_is_there_or_not(tmp_path: Path) -> None:
 
     assert len(names) == 4 and all("log.db-wal" in each for each in names)
     assert after == {"log.db", "log.db-wal"}
+
+
+def test_what_is_built_on_a_failed_sync_is_gone_with_the_power(store: Path, tmp_path: Path) -> None:
+    with Disk(store, FailedSync(4, "log.db-wal")) as disk:
+        connection = filled(store, 1)
+        with pytest.raises(StoreError):
+            fill(connection, ROWS)
+        seen, files = copied(store, tmp_path / "seen"), deepcopy(disk.files)
+        connection.close()
+    with Disk(seen, None, files) as disk:
+        plain = apsw.Connection(str(seen / "log.db"))
+        plain.execute("INSERT INTO said VALUES ('!')")
+        held = plain.execute("SELECT count(*) FROM said").get
+        left = left_of(disk, tmp_path, 1)
+        plain.close()
+
+    assert count(left) < held
+
+
+def test_what_a_program_syncs_by_hand_is_on_the_platter(store: Path, tmp_path: Path) -> None:
+    (store / "log.db").write_bytes(b"before")
+    with Disk(store) as disk:
+        with (store / "log.db").open("r+b") as file:
+            file.write(b"behind")
+            unsynced = left_of(disk, tmp_path, 1)
+            file.flush()
+            os.fsync(file.fileno())
+        synced = left_of(disk, tmp_path, 2)
+
+    assert (unsynced / "log.db").read_bytes() == b"before"
+    assert (synced / "log.db").read_bytes() == b"behind"
 
 
 def test_sqlites_own_disk_is_back_afterwards(store: Path) -> None:

@@ -9,11 +9,14 @@ wal-index (-shm) is not on it: it does not outlive a power cut.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import apsw
 
@@ -32,28 +35,42 @@ Trap = Callable[["Disk", str, str], None]
 
 
 class Disk(apsw.VFS):
-    """The disk of one directory, until `with` ends. Its files are there as they were last synced.
+    """The disk of one directory, until `with` ends.
 
-    `off`: the power is gone; every call fails from then on.
+    `files`: what is on the platter, where that is not what programs see. `off`: the power is
+    gone; every call fails from then on.
     """
 
-    def __init__(self, directory: Path, trap: Trap | None = None) -> None:
+    def __init__(
+        self, directory: Path, trap: Trap | None = None, files: dict[str, File] | None = None
+    ) -> None:
         super().__init__(NAME, BASE, makedefault=True)
         self.off = False
         self.trap = trap
         self.calls: Counter[str] = Counter()
-        self.files = {
+        self.files = files or {
             path.name: File(path.read_bytes(), named=True)
             for path in directory.iterdir()
             if not path.name.endswith("-shm")
         }
         self.unlinked: dict[str, File] = {}
+        self._directory = directory
+        self._fsync = patch.object(os, "fsync", partial(self._synced_by_hand, os.fsync))
 
     def __enter__(self) -> Disk:
+        self._fsync.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._fsync.stop()
         self.unregister()
+
+    def _synced_by_hand(self, fsync: Callable[[int], None], fd: int) -> None:
+        """What a program wrote to one of these files itself, past SQLite."""
+        fsync(fd)
+        path = Path(os.readlink(f"/proc/self/fd/{fd}"))
+        if path.parent == self._directory:
+            self.files[path.name] = File(path.read_bytes(), named=True)
 
     def call(self, what: str, name: str) -> None:
         """Every call comes by here first. Raises whatever the disk does to it."""
@@ -157,3 +174,19 @@ class PowerCut:
     def __call__(self, disk: Disk, what: str, name: str) -> None:
         self._left -= what in self._kinds
         disk.off = self._left <= 0
+
+
+class FailedSync:
+    """Fails sync `number` of one file, which takes with it what was to be synced."""
+
+    def __init__(self, number: int, name: str) -> None:
+        self._left = number
+        self._name = name
+
+    def __call__(self, disk: Disk, what: str, name: str) -> None:
+        if (what, name) != (SYNC, self._name):
+            return
+        self._left -= 1
+        if self._left == 0:
+            disk.files[name].fail_sync()
+            raise apsw.IOError("the sync failed")
