@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from tests.disk import cuts, dropped, faults, flips
+from tests.disk import cuts, dropped, faults, flips, nodes
 from tests.forged.row import Row, show
 
 
@@ -36,6 +36,7 @@ KINDS = {
     },
     "eio-sync": Kind(_alone(faults.run_syncs), 100, 2_000),
     "dropped": Kind(_alone(dropped.run), 100, 2_000),
+    "nodes": Kind(_alone(nodes.run), 4, 40),
     "flips": Kind(_alone(flips.run), 500, 20_000),
 }
 

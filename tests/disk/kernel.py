@@ -39,10 +39,10 @@ _FD_OF_MMAP = 4
 class Fault:
     """Fails call `number` of one kind (1 is the first) on files of a directory.
 
-    `lasting`: and every later one. `hits`: the names of the files.
+    `lasting`: and every later one. `number` None: none until `arm`. `hits`: names of the files.
     """
 
-    def __init__(self, what: str, number: int, code: int, *, lasting: bool) -> None:
+    def __init__(self, what: str, number: int | None, code: int, *, lasting: bool) -> None:
         self.hits: list[str] = []
         self.calls: Counter[str] = Counter()
         self.first: Callable[[], None] = lambda: None  # runs at the first hit
@@ -51,11 +51,15 @@ class Fault:
         self._code = code
         self._lasting = lasting
 
+    def arm(self) -> None:
+        """Strike from the next call on."""
+        self._number = self.calls[self._what] + 1
+
     def strikes(self, what: str, name: str) -> int:
         """The errno of this call, 0 to let it through."""
         self.calls[what] += 1
         number = self.calls[what]
-        if what != self._what or number < self._number:
+        if what != self._what or self._number is None or number < self._number:
             return 0
         if number > self._number and not self._lasting:
             return 0

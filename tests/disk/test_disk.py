@@ -10,7 +10,7 @@ from meshrelay.errors import StoreError
 from meshrelay.store.log import LogStore
 from meshrelay.store.reader import LogReader
 from meshrelay.store.writer import Work, Writer
-from tests.disk import cuts, faults, flips
+from tests.disk import cuts, faults, flips, nodes
 from tests.disk.__main__ import main
 from tests.disk.kernel import MAP, TRUNCATE, UNLINK
 from tests.disk.script import GROUPS, SCRIPTS, Script, script_of
@@ -118,6 +118,13 @@ def test_a_store_that_passes_over_a_failed_sync_is_found() -> None:
 
     assert any("log.db from" in fault for fault in row.faults)
     assert row.counts["running, ended at once"] > 6
+
+
+def test_a_node_on_a_full_disk_ends_by_itself_and_says_why() -> None:
+    row = nodes.run(1, 0)
+
+    assert row.held, row.faults
+    assert row.counts["answered"]
 
 
 def test_the_same_case_meets_the_same_call_however_many_there_are() -> None:

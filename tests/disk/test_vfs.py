@@ -174,6 +174,14 @@ def test_the_kernel_fails_the_call_that_was_asked_for(store: Path, lasting: bool
         connection.execute("INSERT INTO said VALUES ('!')")
 
 
+def test_the_kernel_fails_nothing_before_it_is_told_to(store: Path) -> None:
+    fault = Fault(WRITE, None, errno.EIO, lasting=True)
+    with failing(store, fault), contextlib.closing(filled(store, 2)) as connection:
+        fault.arm()
+        with pytest.raises(apsw.IOError):
+            connection.execute("INSERT INTO said VALUES ('!')")
+
+
 def test_other_directories_do_not_suffer(store: Path, tmp_path: Path) -> None:
     fault = Fault(TRUNCATE, 1, errno.EIO, lasting=True)
     other = tmp_path / "other"
