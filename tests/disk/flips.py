@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -49,13 +49,6 @@ READ_BYTES_MAX = 1 << 30
 NOTICED = (apsw.Error, MeshRelayError)
 
 
-class Looked(NamedTuple):
-    """What came of one store: the words it was noticed with, and what was wrong unnoticed."""
-
-    noticed: Counter[str]
-    wrong: Counter[str]
-
-
 def run(cases: int, seed: int) -> Row:
     """A quarter in the WAL, the others all over the database and where it is most tender."""
     row = Row("bit flips", "I2: nothing corrupt is forwarded, claimed, shown or answered", seed)
@@ -63,8 +56,8 @@ def run(cases: int, seed: int) -> Row:
         script = script_of(case % SCRIPTS)
         with TemporaryDirectory(prefix="flips-", dir=FAST) as top:
             at = Path(top)
-            name = _flip(at, script, Random(f"flips {case}"))
-            looked = look(at, script)
+            name = flip(at, script, Random(f"flips {case}"))
+            looked = Look(at, script)
         row.cases += 1
         row.counts += Counter({f"noticed: {word}": n for word, n in looked.noticed.items()})
         row.counts += Counter({f"WRONG: {word}": n for word, n in looked.wrong.items()})
@@ -81,7 +74,7 @@ class Image(NamedTuple):
 
 
 @cache
-def _image(script: Script) -> Image:
+def image(script: Script) -> Image:
     """What a whole life leaves when its process is killed."""
     with TemporaryDirectory(prefix="image-", dir=FAST) as top:
         at = Path(top) / "store"
@@ -97,87 +90,81 @@ def _image(script: Script) -> Image:
     return Image(files, small)
 
 
-def _flip(at: Path, script: Script, rng: Random) -> str:
+def flip(at: Path, script: Script, rng: Random) -> str:
     """Write the files with some bits turned; says where."""
-    image = _image(script)
+    sound = image(script)
     where = rng.choice((WAL, LOG, "heads of pages", "small tables"))
     name = WAL if where == WAL else LOG
-    content = bytearray(image.files[name])
+    content = bytearray(sound.files[name])
     for _ in range(rng.randint(1, BITS_MAX)):
         at_byte = rng.randrange(len(content))
         if where == "heads of pages":
             at_byte += rng.randrange(HEAD_BYTES) - at_byte % PAGE_BYTES
         elif where == "small tables":
-            at_byte = rng.choice(image.small) + rng.randrange(PAGE_BYTES)
+            at_byte = rng.choice(sound.small) + rng.randrange(PAGE_BYTES)
         content[at_byte] ^= 1 << rng.randrange(8)
-    for each, data in (image.files | {name: content}).items():
+    for each, data in (sound.files | {name: content}).items():
         (at / each).write_bytes(data)
     return where
 
 
-def look(at: Path, script: Script) -> Looked:
-    """Start on this store as a node does, and look at everything that leaves it."""
-    noticed, wrong = Counter[str](), Counter[str]()
+class Look:
+    """One start on a store as a node does it, and a look at everything that leaves it.
 
-    def looking(word: str, looks: Callable[[], None]) -> None:
+    `noticed`: the words that damage was noticed with; `wrong`: what was wrong unnoticed.
+    """
+
+    def __init__(self, at: Path, script: Script) -> None:
+        self.noticed: Counter[str] = Counter()
+        self.wrong: Counter[str] = Counter()
+        self._at = at
+        self._script = script
+        self._true = set(script.entries.values())
+        self._looking("at start", self._start)
+
+    def _looking(self, word: str, looks: Callable[[], None]) -> None:
         try:
             looks()
         except NOTICED as error:
-            noticed[f"{word}, {type(error).__name__}"] += 1
+            self.noticed[f"{word}, {type(error).__name__}"] += 1
 
-    def start() -> None:
-        store = LogStore(at / LOG)
+    def _start(self) -> None:
+        store = LogStore(self._at / LOG)
         with contextlib.closing(store.connection):
-            _start(store, at, script, looking, noticed, wrong)
+            loaded = store.load()
+            restore_records(store.records(), NETWORK)
+            if self._is_earlier(store):
+                self.noticed["an earlier commit"] += 1
+            with contextlib.closing(LogReader(self._at / LOG)) as reader:
+                for line, _ in loaded.lines:
+                    self._looking("forwarding", partial(self._forward, reader, line))
+                self._looking("answering", partial(self._answer, reader))
+                self._looking("showing", self._show)
 
-    looking("at start", start)
-    return Looked(+noticed, +wrong)  # without the zeros
+    def _is_earlier(self, store: LogStore) -> bool:
+        """Whether its tables are those of an earlier commit; an index may be damaged even so."""
+        try:
+            groups = self._script.after.get(store_digest(store.connection))
+        except apsw.Error:
+            return False  # no start reads everything; what it does read is looked at one by one
+        return groups is not None and groups < len(self._script.groups)
 
+    def _forward(self, reader: LogReader, line: Line) -> None:
+        """What a peer would get of one log, and whether it is what its line claims."""
+        held = [each.raw for each in reader.read(line.log, 1, READ_BYTES_MAX)]
+        if not self._true.issuperset(held):
+            self.wrong["forwarded"] += 1
+        top = self._script.entries.get((line.log, line.height))
+        if top is None or hash32(top) != line.head or len(held) != line.height:
+            self.wrong["claimed"] += 1
 
-def _start(
-    store: LogStore, at: Path, script: Script,
-    looking: Callable[[str, Callable[[], None]], None], noticed: Counter[str], wrong: Counter[str],
-) -> None:  # fmt: skip
-    loaded = store.load()
-    restore_records(store.records(), NETWORK)
-    groups = _groups(store, script)
-    if groups is not None:
-        noticed["an earlier commit"] += groups < len(script.groups)
-        return
-    reader = LogReader(at / LOG)
-    with contextlib.closing(reader):
-        for line, _ in loaded.lines:
-            looking("forwarding", lambda line=line: _forward(reader, script, line, wrong))
-        looking("answering", lambda: _answer(reader, script, wrong))
-        looking("showing", lambda: _show(at, script, wrong))
+    def _answer(self, reader: LogReader) -> None:
+        answers = self._script.answers.items()
+        if any(reader.answer("1001", each) not in (true, None) for each, true in answers):
+            self.wrong["answered"] += 1
 
-
-def _groups(store: LogStore, script: Script) -> int | None:
-    """The commit that this is, to the last byte."""
-    try:
-        return script.after.get(store_digest(store.connection))
-    except apsw.Error:
-        return None  # no start reads everything; what it does read is looked at one by one
-
-
-def _forward(reader: LogReader, script: Script, line: Line, wrong: Counter[str]) -> None:
-    """What a peer would get of one log, and whether it is what its line claims."""
-    held = [each.raw for each in reader.read(line.log, 1, READ_BYTES_MAX)]
-    wrong["forwarded"] += any(
-        script.entries.get((line.log, seq)) != raw for seq, raw in enumerate(held, 1)
-    )
-    top = script.entries.get((line.log, line.height))
-    true = top is not None and hash32(top) == line.head
-    wrong["claimed"] += not true or len(held) != line.height
-
-
-def _answer(reader: LogReader, script: Script, wrong: Counter[str]) -> None:
-    for message, answer in script.answers.items():
-        wrong["answered"] += reader.answer("1001", message) not in (answer, None)
-
-
-def _show(at: Path, script: Script, wrong: Counter[str]) -> None:
-    folder = open_folder(at)
-    with contextlib.closing(folder):
-        fold(folder)
-    wrong["shown"] += not script.shown.issuperset(views_rows(at))
+    def _show(self) -> None:
+        with contextlib.closing(open_folder(self._at)) as folder:
+            fold(folder)
+        if not self._script.shown.issuperset(views_rows(self._at)):
+            self.wrong["shown"] += 1
