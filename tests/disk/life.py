@@ -60,8 +60,13 @@ class Life:
                 self.ended.append(f"start: {type(error).__name__}: {error}")
                 return
             self.started = True
-            writer = Writer(self._store.connection, self._folder.run, self._failed, self._now_s)
-            self._put(writer, self._store, self._folder)
+            writer = Writer(
+                self._store.connection, partial(self._fold, self._folder), self._failed, self._now_s
+            )
+            if self.answered < len(self._script.groups):
+                self._put(writer, self._store, self._folder)
+            else:
+                self._over.set()
             writer.start()
             self._over.wait()
             writer.stop()
@@ -78,15 +83,19 @@ class Life:
         """Time passes with each look at the clock: the same works, the same folds between them."""
         return next(self._turns) * TURN_S
 
+    def _fold(self, folder: Folder) -> bool:
+        """The end comes when all is folded, so that the same calls are made in every run."""
+        more = folder.run()
+        if not more and self.answered == len(self._script.groups):
+            self._over.set()
+        return more
+
     def _failed(self, error: StoreError) -> None:
         self.ended.append(str(error))
         self._over.set()
 
     def _put(self, writer: Writer, store: LogStore, folder: Folder) -> None:
         """Queue the next group; its last answer queues the one after it."""
-        if self.answered == len(self._script.groups):
-            self._over.set()
-            return
         self._queued()
         works = self._script.groups[self.answered].works
         for number, work in enumerate(works, 1):
@@ -97,12 +106,14 @@ class Life:
 
     def _done(self, whole: bool, put_next: Callable[[], None]) -> None:
         if self._is_cut():
+            self._over.set()
             return
         self.works_answered += 1
         if whole:
             self.works_answered = 0
             self.answered += 1
-            put_next()
+            if self.answered < len(self._script.groups):
+                put_next()
 
     def close(self) -> None:
         """Let go of the files, whatever the disk says to it."""

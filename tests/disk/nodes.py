@@ -110,7 +110,7 @@ class Case:
 
 def run(cases: int, seed: int) -> Row:
     """A few of each fault, in turn."""
-    row = Row("the process on a failing disk", "I1 I8: ends by itself, nothing lost", seed)
+    row = Row("the process on a failing disk", "I1 I8: ends by itself", seed)
     said: list[str] = []
     with TemporaryDirectory(prefix="nodes-", dir=FAST) as top:
         town = build_town(Path(top), {KITA: ()})
