@@ -39,7 +39,7 @@ from tests.disk.vfs import CHANGING, CREATE, DELETE, SYNC, TRUNCATE, Disk, Power
 from tests.forged.row import Row
 
 CUTS_PER_WORLD = 3
-# Half the cuts come anywhere, the others where there is little but danger.
+# Of ten cuts two come at a start, four anywhere, and four where there is little but danger.
 RARE = frozenset({SYNC, TRUNCATE, CREATE, DELETE})
 START_CALLS = 80
 FULL, NORMAL = "", "NORMAL"
@@ -163,14 +163,13 @@ def judge(directory: Path, script: Script) -> Judged:
     """Open a store on a sound disk: which commit is there, and is all of it right?"""
     try:
         store = LogStore(directory / "log.db")
-    except FAILURES as error:
-        return Judged(None, [f"does not open: {error}"])
-    reader = LogReader(directory / "log.db")
-    with contextlib.closing(store.connection), contextlib.closing(reader):
-        try:
+        with (
+            contextlib.closing(store.connection),
+            contextlib.closing(LogReader(directory / "log.db")) as reader,
+        ):
             return _judge(store, reader, directory, script)
-        except FAILURES as error:
-            return Judged(None, [f"cannot be read: {type(error).__name__}: {error}"])
+    except FAILURES as error:
+        return Judged(None, [f"cannot be read: {type(error).__name__}: {error}"])
 
 
 def _judge(store: LogStore, reader: LogReader, directory: Path, script: Script) -> Judged:

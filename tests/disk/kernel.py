@@ -79,9 +79,9 @@ def failing(directory: Path, fault: Fault) -> Iterator[None]:
             address = vfs.xGetSystemCall(name)
             if address:
                 call = ctypes.CFUNCTYPE(gives, *takes, use_errno=True)
-                ours = call(_passing(fault, directory, what, call(address)))
+                ours = call(_passing(fault, directory.resolve(), what, call(address)))
                 kept.append((name, ours))
-                vfs.xSetSystemCall(name, ctypes.cast(ours, ctypes.c_void_p).value)
+                vfs.xSetSystemCall(name, ctypes.cast(ours, ctypes.c_void_p).value or 0)
         yield
     finally:
         for name, _ in kept:
@@ -128,7 +128,7 @@ def fail_syncs(path: Path) -> None:
     Raises:
         OSError: the kernel has no seccomp for us.
     """
-    fds = [fd for fd in map(int, os.listdir("/proc/self/fd")) if _leads_to(fd, path)]
+    fds = [fd for fd in map(int, os.listdir("/proc/self/fd")) if _leads_to(fd, path.resolve())]
     machine = platform.machine()
     first, second = _SYNCS[machine]
     code = [

@@ -103,6 +103,15 @@ def test_the_cut_comes_before_the_call_that_it_names(store: Path, tmp_path: Path
     assert {count(left) for left in lefts} == {3, 4}  # two were synced, one more may be there
 
 
+def test_a_disk_knows_nothing_of_other_directories(store: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with Disk(store, PowerCut(1)) as disk:
+        filled(other).close()
+
+    assert not disk.files and not disk.calls and count(other) == ROWS
+
+
 def test_a_name_that_no_sync_has_told_is_there_or_not(tmp_path: Path) -> None:
     with Disk(tmp_path) as disk:
         disk.files["log.db"] = File(named=False)

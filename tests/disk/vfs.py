@@ -1,7 +1,7 @@
 """A disk under SQLite that can lose power, be full or fail at any call.
 
     with Disk(directory, trap) as disk:
-        ...  # every connection of this process is on it
+        ...  # whatever this process opens there is on it
 
 The files themselves are what programs see, the page cache; `disk.files` is the platter. The
 wal-index (-shm) is not on it: it does not outlive a power cut.
@@ -54,7 +54,7 @@ class Disk(apsw.VFS):
             if not path.name.endswith("-shm")
         }
         self.unlinked: dict[str, File] = {}
-        self._directory = directory
+        self._directory = directory.resolve()
         self._fsync = patch.object(os, "fsync", partial(self._synced_by_hand, os.fsync))
 
     def __enter__(self) -> Disk:
@@ -107,9 +107,9 @@ class Disk(apsw.VFS):
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
         kind = flags[0]
-        if name is None or not kind & _MODELLED:
+        path = Path(name.filename() if isinstance(name, apsw.URIFilename) else name or "")
+        if path.parent != self._directory or not kind & _MODELLED:
             return apsw.VFSFile(BASE, name, flags)
-        path = Path(name.filename() if isinstance(name, apsw.URIFilename) else name)
         new = not path.exists()
         if new and kind & apsw.SQLITE_OPEN_CREATE:
             self.call(CREATE, path.name)
@@ -119,7 +119,11 @@ class Disk(apsw.VFS):
         return opened
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
-        name = Path(filename).name
+        path = Path(filename)
+        if path.parent != self._directory:
+            super().xDelete(filename, syncdir)
+            return
+        name = path.name
         self.call(DELETE, name)
         super().xDelete(filename, syncdir)
         gone = self.files.pop(name, None)
