@@ -45,8 +45,8 @@ BITS_MAX = 3
 # What a page of SQLite begins with: its kind, its counts, where its first cells are.
 PAGE_BYTES, HEAD_BYTES = 4096, 32
 READ_BYTES_MAX = 1 << 30
-# How damage is noticed: SQLite's words and our own.
-NOTICED = (apsw.Error, MeshRelayError)
+# How damage is noticed: SQLite's words, our own, and values of another kind than was written.
+NOTICED = (apsw.Error, MeshRelayError, ValueError, TypeError)
 
 
 def run(cases: int, seed: int) -> Row:
@@ -145,7 +145,7 @@ class Look:
         """Whether its tables are those of an earlier commit; an index may be damaged even so."""
         try:
             groups = self._script.after.get(store_digest(store.connection))
-        except apsw.Error:
+        except NOTICED:
             return False  # no start reads everything; what it does read is looked at one by one
         return groups is not None and groups < len(self._script.groups)
 
