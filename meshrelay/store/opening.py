@@ -51,7 +51,7 @@ def _sound(path: Path) -> tuple[LogStore, Loaded] | None:
     try:
         store = LogStore(path)
     except ConfigError as error:
-        if isinstance(error.__cause__, apsw.CorruptError | apsw.NotADBError):
+        if isinstance(error.__cause__, apsw.CorruptError | apsw.NotADBError) or _is_ours(path):
             return None
         raise
     try:
@@ -65,6 +65,17 @@ def _sound(path: Path) -> tuple[LogStore, Loaded] | None:
         pass  # a page, a name of a table, or a value is not what was written
     store.connection.close()
     return None
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file of another format by its head has just our tables: then its head is wrong."""
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+        found = dict(rows.fetchall())
+    except apsw.Error:
+        return False
+    return schema_of().items() <= found.items()
 
 
 def _records_are_right(store: LogStore) -> bool:

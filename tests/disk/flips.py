@@ -20,12 +20,16 @@ from typing import NamedTuple
 
 import apsw
 
+from meshrelay.core.gaps import Gaps, lacks
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import restore_records
 from meshrelay.core.vector import Line
-from meshrelay.errors import MeshRelayError
+from meshrelay.errors import DamagedError, MeshRelayError
 from meshrelay.store.log import LogStore
+from meshrelay.store.opening import open_store
 from meshrelay.store.reader import LogReader
+from meshrelay.store.salvage import ASIDE
+from meshrelay.store.sqlite import PAGE_BYTES
 from tests.disk.life import Life, copied
 from tests.disk.script import (
     FAST,
@@ -43,7 +47,7 @@ from tests.unit.core.city import NETWORK
 LOG, WAL = "log.db", "log.db-wal"
 BITS_MAX = 3
 # What a page of SQLite begins with: its kind, its counts, where its first cells are.
-PAGE_BYTES, HEAD_BYTES = 4096, 32
+HEAD_BYTES = 32
 READ_BYTES_MAX = 1 << 30
 # How damage is noticed: SQLite's words, our own, and values of another kind than was written.
 NOTICED = (apsw.Error, MeshRelayError, ValueError, TypeError)
@@ -129,15 +133,17 @@ class Look:
             self.noticed[f"{word}, {type(error).__name__}"] += 1
 
     def _start(self) -> None:
-        store = LogStore(self._at / LOG)
+        store, loaded = open_store(self._at / LOG, NETWORK)
         with contextlib.closing(store.connection):
-            loaded = store.load()
             restore_records(store.records(), NETWORK)
-            if self._is_earlier(store):
+            if (self._at / f"{LOG}{ASIDE}").exists():
+                self.noticed["salvaged"] += 1
+            elif self._is_earlier(store):
                 self.noticed["an earlier commit"] += 1
             with contextlib.closing(LogReader(self._at / LOG)) as reader:
                 for line, _ in loaded.lines:
-                    self._looking("forwarding", partial(self._forward, reader, line))
+                    gaps = loaded.gaps.get(line.log, ())
+                    self._looking("forwarding", partial(self._forward, reader, line, gaps))
                 self._looking("answering", partial(self._answer, reader))
                 self._looking("showing", self._show)
 
@@ -149,13 +155,25 @@ class Look:
             return False  # no start reads everything; what it does read is looked at one by one
         return groups is not None and groups < len(self._script.groups)
 
-    def _forward(self, reader: LogReader, line: Line) -> None:
+    def _forward(self, reader: LogReader, line: Line, gaps: Gaps) -> None:
         """What a peer would get of one log, and whether it is what its line claims."""
-        held = [each.raw for each in reader.read(line.log, 1, READ_BYTES_MAX)]
-        if not self._true.issuperset(held):
-            self.wrong["forwarded"] += 1
         top = self._script.entries.get((line.log, line.height))
-        if top is None or hash32(top) != line.head or len(held) != line.height:
+        if top is None or hash32(top) != line.head:
+            self.wrong["claimed"] += 1
+        at, held, damaged = 1, set[int](), 0
+        while at <= line.height:
+            try:
+                found = reader.read(line.log, at, READ_BYTES_MAX)
+            except DamagedError:
+                damaged += 1
+                found = []
+            if not self._true.issuperset(each.raw for each in found):
+                self.wrong["forwarded"] += 1
+            held.update(range(at, at + len(found)))
+            at = at + len(found) if found else reader.next_held(line.log, at)
+        self.noticed["forwarding, DamagedError"] += damaged
+        silent = [seq for seq in range(1, line.height + 1) if seq not in held]
+        if not damaged and not all(lacks(gaps, seq) for seq in silent):
             self.wrong["claimed"] += 1
 
     def _answer(self, reader: LogReader) -> None:

@@ -18,7 +18,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from meshrelay.cli.main import REFUSED
-from meshrelay.errors import RefusedError, StoreError
+from meshrelay.errors import RefusedError, StoreError, UnreadableError
 from meshrelay.node.config import load
 from meshrelay.web.client import NodeUnreachable, StaffClient, is_ready
 from tests.disk.failing_node import FAULTS
@@ -62,7 +62,9 @@ class Case:
         if answered:
             self._row.counts[f"{self._what}: answered after the fault"] += answered
         self._row.expect(process.returncode == REFUSED, f"{name}: exit {process.returncode}")
-        self._row.expect(StoreError.sentence() in words, f"{name}: says {words[-300:]}")
+        sentences = (StoreError.sentence(), UnreadableError.sentence())
+        said = any(sentence in words for sentence in sentences)
+        self._row.expect(said, f"{name}: says {words[-300:]}")
 
     async def _talk(self, process: subprocess.Popen[str], name: str, posts: int) -> int:
         """What the clerk does; how often the node said yes on the failing disk."""

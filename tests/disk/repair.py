@@ -7,25 +7,32 @@ nothing of how a store sets damaged rows aside: it looks at what both can forwar
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from meshrelay.core.clock import HybridClock
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import (
     AboveRead,
+    BelowRead,
     Effect,
     EntriesRead,
     Found,
+    HeldEntry,
     IdsRead,
     LookUp,
     ReadAbove,
+    ReadBelow,
     ReadEntries,
     ReadIds,
 )
 from meshrelay.core.have import Receipts
 from meshrelay.core.signing import Signer, hash32
 from meshrelay.core.sync import Machine, restore_records, restore_vector
-from meshrelay.store.log import LogStore
+from meshrelay.errors import DamagedError, UnreadableError
+from meshrelay.node.mending import extent
+from meshrelay.store.opening import mark_damaged, open_store
 from meshrelay.store.reader import LogReader
 from meshrelay.store.sqlite import transaction
 from tests.unit.core.city import HQ, NETWORK, NISHINARI, PT_MS, RULES, City, Station
@@ -40,21 +47,26 @@ class Shelf(Station):
     """A station whose disk is a real store."""
 
     def __init__(self, signer: Signer, directory: Path) -> None:
-        self.store = LogStore(directory / "log.db")
+        self.store, loaded = open_store(directory / "log.db", NETWORK)
         self.reader = LogReader(directory / "log.db")
         super().__init__(signer, [], INCARNATION)
-        loaded = self.store.load()
+        vector = restore_vector(
+            loaded.lines, self.store.record_changes(), loaded.change, loaded.gaps
+        )
         self.machine = Machine(
             signer, restore_records(self.store.records(), NETWORK), RULES, INCARNATION, [],
-            restore_vector(loaded.lines, self.store.record_changes(), loaded.change),
-            HybridClock(), Receipts(), {}, signer.public[:8],
+            vector, HybridClock(), Receipts(), {}, signer.public[:8], loaded.stock,
         )  # fmt: skip
 
     def _carry_out(self, effect: Effect) -> None:
         """As the driver does, where the disk is asked."""
         match effect:
             case ReadEntries(link, log, first, bytes_max):
-                self.feed(EntriesRead(link, log, first, self.reader.read(log, first, bytes_max)))
+                held = self._sound(log, partial(self.reader.read, log, first, bytes_max))
+                self.feed(EntriesRead(link, log, first, held))
+            case ReadBelow(link, log, low, high, bytes_max):
+                held = self._sound(log, partial(self.reader.below, log, low, high, bytes_max))
+                self.feed(BelowRead(link, log, high, held))
             case ReadIds(link, log, seqs):
                 self.feed(IdsRead(link, log, self.reader.ids(log, seqs)))
             case ReadAbove(log, height):
@@ -73,12 +85,30 @@ class Shelf(Station):
                     self.store.write(each, PT_MS, self.now().seen_ms)
         super().commit()
 
+    def _sound(self, log: LogId, read: Callable[[], list[HeldEntry]]) -> list[HeldEntry]:
+        try:
+            return read()
+        except DamagedError as error:
+            found = extent(self.reader, NETWORK, log, error.seq)
+            if found is not None:
+                self.feed(found)
+            return []
+
+    def scrub(self) -> None:
+        """Read everything once, as the node does in the background."""
+        for log in list(self.machine.vector.lines):
+            at = 1
+            while at <= self.machine.vector.height(log):
+                held = self._sound(log, partial(self.reader.read, log, at, READ_BYTES_MAX))
+                at = at + len(held) if held else self.reader.next_held(log, at)
+
     def entries(self) -> dict[tuple[LogId, int], bytes]:
         """What it can forward of every log, by place."""
         return {
             (log, seq): held.raw
             for log in self.machine.vector.lines
-            for seq, held in enumerate(self.reader.read(log, 1, READ_BYTES_MAX), 1)
+            for seq, held in self.reader.from_lowest(log)
+            if hash32(held.raw) == self.reader.named(log, seq)
         }
 
     def close(self) -> None:
@@ -89,9 +119,18 @@ class Shelf(Station):
 def mended(damaged: Path, sound: Path, expected: dict[tuple[LogId, int], bytes]) -> list[str]:
     """Two machines on these stores, joined for long enough; what is still not right.
 
+    A page that cannot be read ends the first start, as it ends the node: the second salvages.
+
     Raises:
         MeshRelayError, apsw.Error: the damaged store cannot even be started.
     """
+    with contextlib.suppress(UnreadableError):
+        return _mended(damaged, sound, expected)
+    mark_damaged(damaged / "log.db")
+    return _mended(damaged, sound, expected)
+
+
+def _mended(damaged: Path, sound: Path, expected: dict[tuple[LogId, int], bytes]) -> list[str]:
     with (
         contextlib.closing(Shelf(NISHINARI, damaged)) as ours,
         contextlib.closing(Shelf(HQ, sound)) as theirs,
@@ -99,6 +138,7 @@ def mended(damaged: Path, sound: Path, expected: dict[tuple[LogId, int], bytes])
         city = City(ours, theirs)
         city.join(ours, theirs)
         city.deliver()
+        ours.scrub()
         city.pass_ms(MENDED_MS)
         faults = list[str]()
         for name, shelf in (("damaged", ours), ("sound", theirs)):

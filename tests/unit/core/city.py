@@ -293,7 +293,7 @@ class Station:
                 self.ages[entry.raw] = (age, self.now().seen_ms)
             for holes in ticket.holes:
                 if holes.why:
-                    rows = self.disk[holes.log]
+                    rows = self.disk.setdefault(holes.log, [])
                     rows[holes.low : holes.high] = [GONE] * (holes.high - holes.low)
             for line in ticket.cuts:
                 del self.disk.get(line.log, [])[line.height :]
