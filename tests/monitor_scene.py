@@ -130,6 +130,8 @@ def status(*words: NodeWord, now_ms: int = NOW_MS, drill: bool = False, **more: 
         ),
         "bearers": {"lan": "listening", "mqtt": "connected"},
         "refused": {"signature": 3},
+        "evicted": {"blob": 2},
+        "blobs_bytes": 3_000_000,
         "words": tuple(words),
     }
     return Status(**(fields | more))

@@ -47,15 +47,13 @@ password = ""
 # A directory on a tmpfs; what is in it must be lost with the power.
 dir = {witness}
 
-[clock]
-# true: somebody has set this machine's clock and vouches for it (it has no NTP or GPS).
-# Holds until the next boot: then set the clock and save this file again.
-set_by_person = {clock_set_by_person}
-
 [storage]
 # The most that messages may take on the card (log.db), in MiB. At 70 % the oldest are dropped
 # that HQ has; people are refused photos at 80 %, messages at 90 %, urgent words at 100 %.
 quota_mb = {quota_mb}
+# Megabytes for photos and files. What an archive holds is dropped first when they are used up;
+# from 80 % on nobody here can add one.
+blobs_mb = {blobs_mb}
 
 [backup]
 # A directory on a USB stick that gets a copy of this node every night; "" switches that off.
@@ -63,6 +61,11 @@ quota_mb = {quota_mb}
 dir = {backup_dir}
 # At this hour, 0 to 23, of this machine's time zone.
 hour = {backup_hour}
+
+[clock]
+# true: somebody has set this machine's clock and vouches for it (it has no NTP or GPS).
+# Holds until the next boot: then set the clock and save this file again.
+set_by_person = {clock_set_by_person}
 """
 
 
@@ -88,6 +91,7 @@ class NodeToml:
     quota_mb: int = 4096
     backup_dir: str = ""
     backup_hour: int = 2
+    blobs_mb: int = 2048
 
     def render(self) -> str:
         """The file's text. JSON's strings, lists and booleans are TOML's."""

@@ -180,6 +180,58 @@ class Missing(NamedTuple):
     record_id: bytes
 
 
+class BlobWanted(NamedTuple):
+    """Fetch a blob (level: seeking.py). What is here of it: `manifest` bytes, `held` parts.
+
+    `said`: nodes whose newest word is that they hold it.
+    """
+
+    blob: bytes
+    level: int
+    manifest: bytes | None
+    held: int
+    said: list[bytes]
+
+
+class BlobUnwanted(NamedTuple):
+    blob: bytes
+
+
+class BlobKept(NamedTuple):
+    """All of a blob is on disk under its name, synced. `news`: state it in the next HAVEs."""
+
+    blob: bytes
+    news: bool
+
+
+class BlobLost(NamedTuple):
+    """A blob is here no more, or not all of it."""
+
+    blob: bytes
+
+
+class BlobQuestion(NamedTuple):
+    """Ask the archives on links whether they hold this blob; their HAVEs tell."""
+
+    blob: bytes
+
+
+class PartRead(NamedTuple):
+    """Answer to ReadPart: the part, its hash just verified; None: not here (any more)."""
+
+    link: int
+    blob: bytes
+    part: int
+    data: bytes | None
+
+
+class PartKept(NamedTuple):
+    """Answer to KeepPart: written, perhaps not synced."""
+
+    blob: bytes
+    part: int
+
+
 class Tick(NamedTuple):
     """At least every 250 ms."""
 
@@ -187,7 +239,8 @@ class Tick(NamedTuple):
 Event = (
     LinkUp | LinkDown | Received | Heard | Submit | Committed | CommitFailed | EntriesRead
     | BelowRead | IdsRead | AboveRead | Found | Missing | Damaged | Evict | Room | AskArchives
-    | Tick
+    | Tick | BlobWanted | BlobUnwanted | BlobKept
+    | BlobLost | BlobQuestion | PartRead | PartKept
 )  # fmt: skip
 
 # Effects
@@ -339,6 +392,50 @@ class OwnLogEnded(NamedTuple):
     log: LogId
 
 
+class ReadPart(NamedTuple):
+    """Read one part of a blob and verify it against its hash: PartRead."""
+
+    link: int
+    blob: bytes
+    part: int
+
+
+class KeepPart(NamedTuple):
+    """Write a verified part: PartKept. `last`: then all is here; sync, name it, say BlobKept."""
+
+    blob: bytes
+    part: int
+    data: bytes
+    last: bool
+
+
+class BlobAsked(NamedTuple):
+    """A peer seeks a blob that is not here: whoever may, wants it to pass it on."""
+
+    blob: bytes
+
+
+class BlobRefused(NamedTuple):
+    """What bears this id is no manifest: nobody can ever fetch it."""
+
+    blob: bytes
+
+
+class BlobsStated(NamedTuple):
+    """A store said, signed, that it holds these blobs."""
+
+    signer: bytes
+    incarnation: bytes
+    blobs: list[bytes]
+
+
+class BlobDenied(NamedTuple):
+    """A node says that it holds this blob not, or no more."""
+
+    node: bytes
+    blob: bytes
+
+
 class Refused(NamedTuple):
     """Count a refusal by its reason."""
 
@@ -349,4 +446,6 @@ class Refused(NamedTuple):
 Effect = (
     SendFrame | Broadcast | CloseLink | Commit | ReadEntries | ReadIds | ReadAbove | LookUp
     | ReadBelow | Rejudge | KeepHave | KeepCursor | Covered | AdoptTime | OwnLogEnded | Refused
+    | ReadPart
+    | KeepPart | BlobAsked | BlobRefused | BlobsStated | BlobDenied
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What travels on a link: eleven frames, each one CBOR array, at most 64 KiB.
+"""What travels on a link: fourteen frames, each one CBOR array, at most 64 KiB.
 
 The first element is the type; elements appended by later versions are ignored. Entries and
 records are deflated (RFC 1951): a session id, a name or a phrase is said once a batch.
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from meshrelay.core.codec import decode, encode, is_bytes, is_uint
 from meshrelay.core.entry import INCARNATION_BYTES, LogId, pack, unpack
+from meshrelay.core.manifest import BITMAP_BYTES_MAX, PART_BYTES_MAX, PARTS_MAX
 from meshrelay.core.signing import ID_BYTES, KEY_BYTES, NETWORK_ID_BYTES, hash32
 from meshrelay.core.vector import BUCKET_DIGEST_BYTES, BUCKETS, DIGEST_BYTES, Cursor, Line
 from meshrelay.errors import FrameError
@@ -137,10 +138,37 @@ class Locate(NamedTuple):
     ids: list[tuple[int, bytes]]
 
 
+class Seek(NamedTuple):
+    """These parts of a blob are wanted here too (bitmap); 0: none of it any more.
+
+    Who is asked with 0 and holds it all names it in its next HAVEs.
+    """
+
+    blob: bytes
+    parts: int
+
+
+class Piece(NamedTuple):
+    """Bytes of one part of a blob from `offset` on; the part has `whole` bytes."""
+
+    blob: bytes
+    part: int
+    offset: int
+    whole: int
+    data: bytes
+
+
+class Lacks(NamedTuple):
+    """A blob that was sought is not here; what was sought is sent if it comes."""
+
+    blob: bytes
+
+
 DONE_ALL = (1 << 32) - 1
 
 Frame = (
-    Hello | Lines | Want | Entries | Records | Haves | Buckets | Bucket | Heard | Locate | Fill
+    Hello | Lines | Want | Entries | Records | Haves | Buckets | Bucket | Heard | Locate
+    | Seek | Piece | Lacks | Fill
 )  # fmt: skip
 
 
@@ -170,6 +198,12 @@ def encode_frame(frame: Frame) -> bytes:
             return encode([10, *log, [list(pair) for pair in ids]])
         case Fill(log, low, high):
             return encode([14, *log, low, high])
+        case Seek(blob, parts):
+            return encode([11, blob, parts.to_bytes((parts.bit_length() + 7) // 8, "little")])
+        case Piece():
+            return encode([12, *frame])
+        case Lacks(blob):
+            return encode([13, blob])
 
 
 def _rows(lines: list[Line]) -> list[list[Any]]:
@@ -237,7 +271,7 @@ def decode_frame(data: bytes) -> Frame:
     fields = decode(data, FRAME_BYTES_MAX)
     if type(fields) is not list or not fields:
         raise FrameError("malformed", "frame")
-    if not is_uint(fields[0], 15) or fields[0] in (0, 11, 12, 13):  # `case 1` would also match True
+    if not is_uint(fields[0], 15) or fields[0] == 0:  # `case 1` would also match True
         raise FrameError("unknown_frame", f"type {fields[0]!r}"[:40])
     match fields:
         case [1, *hello] if len(hello) >= 8:
@@ -279,6 +313,14 @@ def decode_frame(data: bytes) -> Frame:
             return Locate(log, [_place(item) for item in _lists(ids, 2)])
         case [14, origin, incarnation, lane, low, high, *_]:
             return Fill(_log([origin, incarnation, lane]), _uint(low), _uint(high))
+        case [11, blob, bitmap, *_]:
+            if is_bytes(blob, ID_BYTES):
+                return Seek(blob, _parts(bitmap))
+        case [12, *piece] if len(piece) >= 5:
+            return _piece(Piece(*piece[:5]))
+        case [13, blob, *_]:
+            if is_bytes(blob, ID_BYTES):
+                return Lacks(blob)
     raise FrameError("malformed", f"frame of type {fields[0]}")
 
 
@@ -319,6 +361,28 @@ def _place(item: list[Any]) -> tuple[int, bytes]:
     if not is_bytes(item[1], ID_BYTES):
         raise FrameError("malformed", "locate")
     return _uint(item[0]), item[1]
+
+
+def _parts(bitmap: Any) -> int:
+    if type(bitmap) is not bytes or len(bitmap) > BITMAP_BYTES_MAX or bitmap[-1:] == b"\0":
+        raise FrameError("malformed", "bitmap")
+    parts = int.from_bytes(bitmap, "little")
+    if parts >> PARTS_MAX:
+        raise FrameError("malformed", "bitmap")
+    return parts
+
+
+def _piece(piece: Piece) -> Piece:
+    if not (
+        is_bytes(piece.blob, ID_BYTES)
+        and is_uint(piece.part, PARTS_MAX)
+        and is_uint(piece.whole, PART_BYTES_MAX + 1)
+        and is_uint(piece.offset, piece.whole)
+        and type(piece.data) is bytes
+        and 0 < len(piece.data) <= piece.whole - piece.offset
+    ):
+        raise FrameError("malformed", "piece")
+    return piece
 
 
 def _lines(rows: Any) -> list[Line]:

@@ -14,7 +14,7 @@ from meshrelay.core.codec import decode, encode, is_bytes, is_text, is_uint
 from meshrelay.core.entry import INCARNATION_BYTES, LogId
 from meshrelay.core.frames import FRAME_BYTES_MAX, LINES_MAX, NONCE_BYTES, read_line
 from meshrelay.core.gaps import hole_of
-from meshrelay.core.signing import KEY_BYTES, Signer, payload_of, verify1
+from meshrelay.core.signing import ID_BYTES, KEY_BYTES, Signer, payload_of, verify1
 from meshrelay.core.vector import DIGEST_BYTES, Line, Vector
 from meshrelay.errors import FrameError
 
@@ -23,6 +23,8 @@ PAST_MAX = 16
 # Two incarnations that do not know each other are a clone; more are a flood.
 WORDS_MAX = 4
 NO_NONCE = bytes(NONCE_BYTES)
+# Blobs that one statement names: 2 KiB, a fifth of a second of a 128 kbit/s line.
+BLOBS_MAX = 64
 
 _CONTEXT = b"meshrelay/have/1"
 
@@ -34,7 +36,8 @@ class Have(NamedTuple):
     never have been held. `number`: how many incarnations the store has had; `past`: the newest
     of them before this one. Number 0: a brief answer, which says nothing of incarnations.
     `since`: the lines are all that changed after this change number; 0 = the whole store (or
-    its LINES_MAX newest lines). `health`: for the monitor, by small keys.
+    its LINES_MAX newest lines). `health`: for the monitor, by small keys. `blobs`: some of those
+    that are here whole, the newest and those asked about; None: of a software without blobs.
     """
 
     raw: bytes
@@ -50,6 +53,7 @@ class Have(NamedTuple):
     nonce: bytes
     health: dict[int, int | str | list[int]]
     holes: dict[LogId, tuple[int, int]]
+    blobs: list[bytes] | None = None
 
     def supersedes(self, other: Have) -> bool:
         """Whether the other's incarnation is a past one of this store.
@@ -77,6 +81,7 @@ def make_have(
     nonce: bytes,
     health: dict[int, int | str | list[int]],
     brief: bool = False,
+    blobs: Iterable[bytes] = (),
 ) -> Have:
     """State what `vector` holds; the caller guarantees that it is on disk.
 
@@ -92,7 +97,7 @@ def make_have(
     if brief and not holes:
         lines, named, number = [], [], 0
     rows = [[*line.log, line.height, line.head, *holes.get(line.log, ())] for line in lines]
-    digest = vector.digest()
+    digest, named_blobs = vector.digest(), list(blobs)
     payload = encode(
         [
             signer.public,
@@ -106,12 +111,13 @@ def make_have(
             stated_ms,
             nonce,
             health,
+            named_blobs,
         ]
     )
     raw = signer.sign1(payload, _CONTEXT + network)
     return Have(
         raw, signer.public, incarnation, number, named, vector.change, digest, since, lines,
-        stated_ms, nonce, health, holes,
+        stated_ms, nonce, health, holes, named_blobs,
     )  # fmt: skip
 
 
@@ -145,9 +151,12 @@ def read_have(raw: bytes) -> Have:
         lines.append(line)
         if hole is not None:
             holes[line.log] = hole
+    blobs = fields[11] if len(fields) > 11 else None
+    if len(fields) > 11 and not _are_blobs(blobs):
+        raise FrameError("malformed", "have blobs")
     return Have(
         raw, signer, incarnation, number, past, change, digest, since, lines, stated_ms, nonce,
-        health, holes,
+        health, holes, blobs,
     )  # fmt: skip
 
 
@@ -164,6 +173,14 @@ def _stated(row: Any) -> tuple[Line, tuple[int, int] | None]:
 def check_have(have: Have, network: bytes) -> None:
     """Verify the signer's signature. Raises SignatureError."""
     verify1(have.raw, have.signer, _CONTEXT + network)
+
+
+def _are_blobs(value: object) -> bool:
+    return (
+        type(value) is list
+        and len(value) <= BLOBS_MAX
+        and all(is_bytes(blob, ID_BYTES) for blob in value)
+    )
 
 
 def _is_health(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshrelay.core.blobs import Blobs
 from meshrelay.core.clock import age_now
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import (
@@ -12,6 +13,7 @@ from meshrelay.core.events import (
     EntriesRead,
     HeldEntry,
     Now,
+    PartRead,
     ReadBelow,
     ReadEntries,
     SendFrame,
@@ -43,8 +45,9 @@ URGENT_LANES, TEXT_LANES, BULK_LANES = (0,), (1, 2), (3,)
 class Serving:
     """Only what is held is ever read and sent."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, blobs: Blobs) -> None:
         self._state = state
+        self._blobs = blobs
 
     def want_received(self, link: LinkState, want: Want) -> Iterator[Effect]:
         """Note what they follow and grant, and send what that allows."""
@@ -118,7 +121,7 @@ class Serving:
         return self._state.receipts.covered_by(link.peer, link.theirs.incarnation, log)
 
     def pump(self, link: LinkState) -> Iterator[Effect]:
-        """Send the next things: needed records, then strictly by lane, within the grant."""
+        """Send the next things: needed records, strictly by lane, blobs last; within the grant."""
         while not link.reading and link.credit > 0:
             if link.needed:
                 yield self._records(link, link.needed)
@@ -139,6 +142,11 @@ class Serving:
                 yield ReadBelow(link.id, log, low, high, link.batch_bytes())
             elif (log := link.next_log(BULK_LANES)) is not None:
                 yield from self._read(link, log)
+            elif (piece := self._blobs.next_piece(link)) is not None:
+                yield self._send(link, piece)
+            elif (part := self._blobs.next_read(link)) is not None:
+                link.reading = True
+                yield part
             else:
                 return
 
@@ -208,3 +216,11 @@ class Serving:
         ages = [age_now(one.age, one.seen_ms, now.seen_ms, now.gap_ms) for one in held]
         raws = [one.raw for one in held]
         return self._send(link, Entries(self._state.book.network, raws, ages, []))
+
+    def part_read(self, event: PartRead) -> Iterator[Effect]:
+        """Go on with a part of a blob, unless something else is ready by now."""
+        link = self._state.links.get(event.link)
+        if link is not None:
+            link.reading = False
+            yield from self._blobs.part_read(link, event)
+            yield from self.pump(link)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshrelay.core.blobs import Blobs
 from meshrelay.core.clock import TRUSTED
 from meshrelay.core.entry import LogId
 from meshrelay.core.events import (
@@ -29,6 +30,7 @@ from meshrelay.core.frames import (
 )
 from meshrelay.core.have import NO_NONCE, Have, check_have, make_have, read_have
 from meshrelay.core.link import LinkState
+from meshrelay.core.seeking import Seeking
 from meshrelay.core.signing import hash32
 from meshrelay.core.state import State, batches, send
 
@@ -50,9 +52,11 @@ HEALTH_QUALITY = 2
 class Statements:
     """Receipts in and out. `changed` is set by the machine when something was committed."""
 
-    def __init__(self, state: State, fetching: Fetching) -> None:
+    def __init__(self, state: State, fetching: Fetching, blobs: Blobs, seeking: Seeking) -> None:
         self._state = state
         self._fetching = fetching
+        self._blobs = blobs
+        self._seeking = seeking
         self.changed = True
         self.health: dict[int, int | str | list[int]] = {}
         self.heard: dict[bytes, tuple[int, str, bytes]] = {}  # signer -> pt_ms, bearer, first hop
@@ -137,6 +141,7 @@ class Statements:
         self._state.receipts.take(have, self._state.vector)
         if link is not None and have.signer == link.peer and self._is_answer(have, now):
             self._state.fresh[have.signer] = (have.incarnation, now.mono_ms)
+        yield from self._seeking.stated(have)
         if newest is None or have.stated_ms >= newest.stated_ms:
             self.heard[have.signer] = (now.pt_ms, bearer, via)
         if have.number:
@@ -199,7 +204,7 @@ class Statements:
             return
         have = self._own = self._make(NO_NONCE, now)
         self._stated_ms = now.mono_ms
-        self.changed = False
+        self.changed = self._blobs.told(have.blobs or ())
         self._since = [*self._since[1:], self._state.vector.change]
         data = encode_frame(Haves([have.raw]))
         yield Broadcast(data)
@@ -216,6 +221,7 @@ class Statements:
             state.signer, state.book.network, state.vector, state.incarnation,
             [incarnation for incarnation, _ in state.past], since, max(now.pt_ms, 0),
             nonce, health if brief else self.health, brief,
+            () if brief else self._blobs.telling,
         )  # fmt: skip
 
     def pass_on(self, now: Now) -> Iterator[Effect]:

@@ -14,6 +14,7 @@ from heapq import merge
 from meshrelay.core import accept
 from meshrelay.core.accept import Acceptor, Prepared, check_all
 from meshrelay.core.announcing import HELLO_ANSWER_MS, HELLO_MS, Announcing
+from meshrelay.core.blobs import Blobs
 from meshrelay.core.book import RecordBook
 from meshrelay.core.clock import HybridClock
 from meshrelay.core.entry import URGENT, Entry, LogId
@@ -21,6 +22,11 @@ from meshrelay.core.events import (
     AboveRead,
     AskArchives,
     BelowRead,
+    BlobKept,
+    BlobLost,
+    BlobQuestion,
+    BlobUnwanted,
+    BlobWanted,
     Broadcast,
     CloseLink,
     Commit,
@@ -40,6 +46,8 @@ from meshrelay.core.events import (
     Missing,
     Now,
     OwnLogEnded,
+    PartKept,
+    PartRead,
     Received,
     Refused,
     Rejudge,
@@ -59,9 +67,12 @@ from meshrelay.core.frames import (
     Fill,
     Haves,
     Hello,
+    Lacks,
     Lines,
     Locate,
+    Piece,
     Records,
+    Seek,
     Want,
     decode_frame,
     encode_frame,
@@ -72,6 +83,7 @@ from meshrelay.core.have import Receipts
 from meshrelay.core.link import LinkState
 from meshrelay.core.records import Orphan, Record, make_orphan, read_record
 from meshrelay.core.retention import Stock
+from meshrelay.core.seeking import Seeking
 from meshrelay.core.serving import Serving
 from meshrelay.core.signing import Signer, hash32
 from meshrelay.core.state import State, batches, send
@@ -127,8 +139,11 @@ class Machine:
         self.following = Following(self._state)
         self.filling = Filling(self._state, self.following)
         self.fetching = Fetching(self._state, self.following)
-        self.serving = Serving(self._state)
-        self.statements = Statements(self._state, self.fetching)
+        held: set[bytes] = set()
+        self.seeking = Seeking(self._state, self.following, held)
+        self.blobs = Blobs(held, self.seeking)
+        self.serving = Serving(self._state, self.blobs)
+        self.statements = Statements(self._state, self.fetching, self.blobs, self.seeking)
         self.forks = Forks(self._state)
         self.announcing = Announcing(
             self._state, self.following, self.fetching, self.serving, self.statements, self.forks,
@@ -177,6 +192,21 @@ class Machine:
                 return list(self.filling.ask_archives(now))
             case Missing(record_id):
                 return list(self.fetching.need([record_id], None, now))
+            case BlobWanted():
+                return list(self.seeking.wanted(event, now))
+            case BlobUnwanted(blob):
+                return list(self.seeking.unwanted(blob))
+            case BlobKept():
+                return list(self._blob_kept(event))
+            case BlobLost(blob):
+                self.blobs.lost(blob)
+                return []
+            case BlobQuestion(blob):
+                return list(self.seeking.ask_archives(blob))
+            case PartRead():
+                return list(self.serving.part_read(event))
+            case PartKept(blob, _):
+                return list(self.seeking.part_kept(blob))
             case CommitFailed(ticket, _):
                 for failed in [failed for failed in self._tickets if failed >= ticket]:
                     del self._tickets[failed]
@@ -203,6 +233,14 @@ class Machine:
         link = self.links.pop(link_id, None)
         if link is not None:
             yield from self.following.link_gone(link, now)
+            yield from self.blobs.link_gone(link_id, now)
+
+    def _blob_kept(self, event: BlobKept) -> Iterator[Effect]:
+        """A blob is here whole: state it, and send it to whoever sought it."""
+        self.blobs.kept(event.blob, event.news)
+        self.statements.changed = self.statements.changed or event.news
+        for link in list(self.links.values()):
+            yield from self.serving.pump(link)
 
     def _received(self, event: Received, now: Now) -> Iterator[Effect]:
         link = self.links.get(event.link)
@@ -219,6 +257,7 @@ class Machine:
             match frame:
                 case Hello():
                     yield from self.announcing.hello_received(link, frame, now)
+                    yield from self.seeking.look(now)
                 case Lines():
                     yield from self.announcing.lines_received(link, frame, now)
                 case Want():
@@ -246,6 +285,16 @@ class Machine:
                     yield from self.forks.told(link, frame, now)
                 case Fill():
                     yield from self.serving.fill_asked(link, frame)
+                case Seek():
+                    yield from self.blobs.sought(link, frame)
+                    self.statements.changed |= bool(self.blobs.telling)
+                    yield from self.serving.pump(link)
+                case Piece():
+                    link.brought(len(event.data))
+                    yield from self.seeking.piece_received(link, frame, now)
+                    yield from self._grant_more(link, now)
+                case Lacks(blob):
+                    yield from self.seeking.lacks_received(link, blob, now)
         except RemoteProtocolError as error:
             yield Refused(error.reason, error.detail)
             yield CloseLink(link.id, error)
@@ -613,6 +662,7 @@ class Machine:
                 yield from self.announcing.settle(link)
         yield from self.fetching.ask_again(now)
         yield from self.filling.ask(now)
+        yield from self.seeking.tick(now)
         yield from self.statements.look_again()
         yield from self.statements.state_if_due(now)
         yield from self.statements.pass_on(now)

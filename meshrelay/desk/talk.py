@@ -121,8 +121,12 @@ def other_texts(row: Row) -> list[str]:
     return sorted(texts - {shown(row)["text"]})
 
 
-def _content(copy: Row) -> tuple[str, str, str, str]:
-    return copy.get("kind", NAME), copy["room"], copy["text"], copy["refused"]
+def _content(copy: Row) -> tuple[str, ...]:
+    attached = copy.get("file", {"name": "", "blob": ""})
+    return (
+        copy.get("kind", NAME), copy["room"], copy["text"], copy["refused"], attached["name"],
+        attached["blob"],
+    )  # fmt: skip
 
 
 def sort_key(copy: Row) -> str:

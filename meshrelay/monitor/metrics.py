@@ -75,6 +75,15 @@ def _node(status: Status) -> Iterator[Metric]:
     for bearer in sorted(status.bearers.keys() | {link.bearer for link in status.links}):
         links.add_metric((bearer,), sum(link.bearer == bearer for link in status.links))
     yield links
+    yield GaugeMetricFamily(
+        "meshrelay_blobs_bytes", "Photos and files on disk.", value=status.blobs_bytes
+    )
+    evicted = CounterMetricFamily(
+        "meshrelay_evicted", "What was dropped for space since start.", labels=("what",)
+    )
+    for what, count in sorted(status.evicted.items()):
+        evicted.add_metric((what,), count)
+    yield evicted
     refused = CounterMetricFamily(
         "meshrelay_refused", "Refused frames, entries and peers since start.", labels=("reason",)
     )
@@ -89,9 +98,9 @@ def _store(store: StoreWord) -> Iterator[Metric]:
         "meshrelay_store_quota_bytes", "What log.db may use now: quota and free disk.",
         store.quota_bytes,
     )  # fmt: skip
-    evicted = CounterMetricFamily("meshrelay_evicted", "Dropped for space, ever.", labels=("what",))
-    evicted.add_metric(("entry",), store.evicted)
-    yield evicted
+    yield CounterMetricFamily(
+        "meshrelay_evicted_entries", "Entries dropped for space, ever.", store.evicted
+    )
     yield CounterMetricFamily(
         "meshrelay_damaged_entries", "Entries that changed on the disk, ever.", store.damaged
     )

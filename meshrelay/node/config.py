@@ -12,6 +12,9 @@ import msgspec
 
 from meshrelay.errors import ConfigError
 
+# A few of the largest photos; less would refuse every one.
+BLOBS_MB_MIN = 64
+
 
 class NodeSection(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
@@ -47,9 +50,11 @@ class WitnessSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class StorageSection(msgspec.Struct, forbid_unknown_fields=True):
-    """`quota_mb`: the most that log.db may take on the card, in MiB."""
+    """`quota_mb`: the most that log.db may take on the card, in MiB. `blobs_mb`: megabytes (10^6)
+    for photos and files; text has its own limits."""
 
     quota_mb: int = 4096
+    blobs_mb: int = 2048
 
 
 class ClockSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -121,6 +126,11 @@ def load(path: Path) -> Config:
     ):
         if value:
             _checked(path, key, value)
+    if config.storage.blobs_mb < BLOBS_MB_MIN:
+        raise ConfigError(
+            f"{path}: key storage.blobs_mb: expected a number from {BLOBS_MB_MIN} up, "
+            f"found {config.storage.blobs_mb}"
+        )
     for peer in config.lan.peers:
         _checked(path, "lan.peers", peer)
     if config.mqtt.broker:

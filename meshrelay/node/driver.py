@@ -22,6 +22,10 @@ from meshrelay.core.events import (
     AboveRead,
     AdoptTime,
     BelowRead,
+    BlobAsked,
+    BlobDenied,
+    BlobRefused,
+    BlobsStated,
     Broadcast,
     CloseLink,
     Commit,
@@ -36,6 +40,7 @@ from meshrelay.core.events import (
     IdsRead,
     KeepCursor,
     KeepHave,
+    KeepPart,
     LinkDown,
     LinkUp,
     LookUp,
@@ -45,6 +50,7 @@ from meshrelay.core.events import (
     ReadBelow,
     ReadEntries,
     ReadIds,
+    ReadPart,
     Received,
     Refused,
     Rejudge,
@@ -59,6 +65,7 @@ from meshrelay.core.vector import Line
 from meshrelay.core.verdict import UNKNOWN_KIND, WAITING, Verdict
 from meshrelay.errors import DamagedError, LocalProtocolError, StoreError
 from meshrelay.node.behind import Behind
+from meshrelay.node.blobs import Blobs
 from meshrelay.node.clock import Clock
 from meshrelay.node.folding import Folder
 from meshrelay.node.mending import extent
@@ -105,6 +112,7 @@ class Driver:
         self.links: dict[int, OpenLink] = {}
         self.bearers: Sequence[Bearer] = ()
         self.doorman: Doorman | None = None
+        self.blobs: Blobs | None = None
         self.head_hlc: dict[LogId, int] = {}
         self._store = store
         self._reader = reader
@@ -270,6 +278,12 @@ class Driver:
                 self._clock.adopt(pt_ms)
             case OwnLogEnded(ended):
                 self._on_own_log_ended(ended)
+            case (
+                ReadPart() | KeepPart() | BlobAsked() | BlobRefused() | BlobsStated() | BlobDenied()
+            ):
+                answer = self.blobs.carry_out(effect) if self.blobs is not None else None
+                if answer is not None:
+                    self._events.append(answer)
             case Refused(reason, detail):
                 self.refused[reason] += 1
                 log.debug("refused reason=%s detail=%s", reason, detail)

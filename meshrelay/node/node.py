@@ -27,6 +27,7 @@ from meshrelay.core.sync import Machine, restore_records, restore_vector
 from meshrelay.desk import talk
 from meshrelay.errors import ConfigError, RemoteProtocolError, StoreError, UnreadableError
 from meshrelay.node.alarms import link_alarms
+from meshrelay.node.blobs import Blobs
 from meshrelay.node.card_desk import CardDesk
 from meshrelay.node.cards import Cards
 from meshrelay.node.clock import Clock, Hardware
@@ -37,6 +38,8 @@ from meshrelay.node.displayed import Displayed
 from meshrelay.node.doorman import NodeDoorman
 from meshrelay.node.driver import Driver
 from meshrelay.node.enrolling import Enrolling
+from meshrelay.node.file_desk import FileDesk
+from meshrelay.node.files import Files
 from meshrelay.node.folding import RULES, Folder
 from meshrelay.node.health import VERSION, Health, troubles
 from meshrelay.node.identity import Keys, fits_lock, random_bytes
@@ -194,9 +197,15 @@ class Node:
             self._folder, self._own_log_ended, self._fail,
         )  # fmt: skip
         self._keeping = Keeping(self.machine, self._reader, self._driver, self._clock, self.room)
+        self._driver.blobs = self._blobs = Blobs(
+            self._directory, self.machine, self._views, self._config.storage.blobs_mb * 1_000_000,
+            self._driver.step, lambda blob: self._files.is_expired(blob), self._wake, self._fail,
+        )  # fmt: skip
+        self._files = Files(self.machine, self._blobs, self._views, self._rooms, self._reading)
+        self.files: FileDesk = self._files
         self._posting = Posting(
             self.machine, self._store, self._reader, self._driver, self._clock, self._rooms,
-            self._reading, self.room, self.subscribe,
+            self._reading, self.room, self._files, self.subscribe,
         )  # fmt: skip
         self._displayed = Displayed(self._reading, self._rooms, self._driver)
         self._driver.head_hlc = self._head_hlc
@@ -216,9 +225,11 @@ class Node:
             raise self.failed.result()
         self._health.refresh()
         self._keeping.measure()
+        self._blobs.open()
         self._driver.resume_waiting()
         self._bearers = self._make_bearers()
         self._driver.bearers = self._bearers
+        self._blobs.follow()
         self._group = asyncio.TaskGroup()
         await self._group.__aenter__()
         self._tasks = [
@@ -249,6 +260,7 @@ class Node:
             task.cancel()
         if self._group is not None:
             await self._group.__aexit__(None, None, None)
+        self._blobs.close()
         self._driver.close()
         self._folder.close()
         self._views.close()
@@ -369,6 +381,7 @@ class Node:
         said_s = -STATE_S
         while True:
             self._health.refresh()
+            self._blobs.tidy()
             if self._mqtt is not None and time.monotonic() - said_s >= STATE_S:
                 state = self._mqtt_state()
                 if state != said:
@@ -381,6 +394,7 @@ class Node:
             self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
+        self._blobs.follow()
         for wake in list(self._wakes):
             wake()
 
@@ -419,12 +433,13 @@ class Node:
                     *open_link.traffic,
                 )
             )
-        refused = dict(self._driver.refused)
+        refused = dict(self._driver.refused + self._blobs.refused)
         for bearer in self._bearers:
             for reason, count in bearer.refused.items():
                 refused[reason] = refused.get(reason, 0) + count
         trouble = [str(self.failed.result())] if self.failed.done() else []
         trouble += troubles(self.machine.book, self.machine.me)
+        trouble += self._blobs.troubles()
         trouble += link_alarms(self.machine.book, self.machine.me, self._bearers)
         trouble += self.room.troubles()
         trouble += self._nightly.troubles()
@@ -454,6 +469,8 @@ class Node:
                 self._reader.counted(EVICTED),
                 self._reader.counted(DAMAGED),
             ),
+            evicted={"blob": self._blobs.evicted},
+            blobs_bytes=self._blobs.used,
         )
 
     async def log_in(

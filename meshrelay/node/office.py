@@ -15,6 +15,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from meshrelay.node.card_desk import CardDesk
     from meshrelay.node.courier_desk import CourierDesk
+    from meshrelay.node.file_desk import FileDesk
 
 
 class Person(Struct, frozen=True):
@@ -242,6 +243,8 @@ class Status(Struct, frozen=True):
     words: tuple[NodeWord, ...]  # one for each enrolled node, this one included
     revoked: bool = False  # this node: nobody takes what it signs
     store: StoreWord | None = None
+    evicted: dict[str, int] = {}  # dropped for space since start, by what
+    blobs_bytes: int = 0  # photos and files that are here whole
 
 
 class Seat(Protocol):
@@ -302,6 +305,10 @@ class Office(Protocol):
     def couriers(self) -> CourierDesk:
         """Courier files: one to carry away, one to take in."""
 
+    @property
+    def files(self) -> FileDesk:
+        """Photos and files."""
+
     def log_out(self, seat: Seat) -> None: ...
 
     async def post(
@@ -315,7 +322,8 @@ class Office(Protocol):
     ) -> Posted:
         """Sign, store (FULL commit) and forward a message; `message_id` is a UUIDv7 text.
 
-        The same id with the same content gives the same answer, for ever.
+        The same id with the same content gives the same answer, for ever. Of kind `file` the
+        body is {"blob", "name", "type", "text", "thumbnail" (base64)}; see `files`.
 
         Raises:
             RefusedError: `id_taken` (409: same id, other content), `bad_id`, `no_room`

@@ -14,10 +14,11 @@ from meshrelay.core.entry import TEXT_CHARS_MAX, AuthorPart, Draft, Entry, sign_
 from meshrelay.core.records import NAME_CHARS_MAX, ROLE_INSTRUCTOR
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
-from meshrelay.desk import note, order, talk
+from meshrelay.desk import file, note, order, talk
 from meshrelay.errors import RefusedError
 from meshrelay.node.clock import Clock
 from meshrelay.node.driver import Driver
+from meshrelay.node.files import Files, too_long
 from meshrelay.node.folding import KINDS
 from meshrelay.node.office import Person, Posted, Seat
 from meshrelay.node.reading import Reading
@@ -43,7 +44,7 @@ class Posting:
 
     def __init__(
         self, machine: Machine, store: LogStore, reader: LogReader, driver: Driver, clock: Clock,
-        rooms: Rooms, reading: Reading, room: StoreRoom, subscribe: Subscribe,
+        rooms: Rooms, reading: Reading, room: StoreRoom, files: Files, subscribe: Subscribe,
     ) -> None:  # fmt: skip
         self._machine = machine
         self._store = store
@@ -53,6 +54,7 @@ class Posting:
         self._rooms = rooms
         self._reading = reading
         self._room = room
+        self._files = files
         self._subscribe = subscribe
         self._under_way: dict[Key, asyncio.Task[Posted]] = {}
 
@@ -68,7 +70,7 @@ class Posting:
         """See Office.post."""
         taken = open_seat(seat)
         message = read_message_id(message_id)
-        encoded = refuse_body(kind, body)
+        encoded = self._files.encode(body) if kind == file.NAME else refuse_body(kind, body)
         refuse_role(kind, taken.person)
         self._rooms.check(taken.person, room)
         content = hash32(encode([kind, room, encoded]))
@@ -89,7 +91,10 @@ class Posting:
             )  # fmt: skip
             return Draft(rule.lane, kind, rule.lifetime_s, author, b"")
 
-        return await self._once(taken, key, content, room, rule.lane, draft)
+        posted = await self._once(taken, key, content, room, rule.lane, draft)
+        if kind == file.NAME:
+            self._files.posted(body["blob"])
+        return posted
 
     async def post_note(
         self, seat: Seat, room: str, text: str, source: str, source_name: str, message_id: str
@@ -213,14 +218,7 @@ def refuse_body(kind: str, body: dict[str, Any]) -> bytes:
             400,
         )
     if len(text) > TEXT_CHARS_MAX:
-        raise RefusedError(
-            "too_long",
-            f"文が長すぎます({len(text)}文字、{TEXT_CHARS_MAX}文字まで)。",
-            f"The text is too long ({len(text)} characters, at most {TEXT_CHARS_MAX}).",
-            "2つに分けて送ってください。",
-            "Send it in two parts.",
-            400,
-        )
+        raise too_long(text)
     try:
         return talk.encode_body(text)
     except UnicodeEncodeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from meshrelay.core import claims
 from meshrelay.core.clock import EXPIRED, UNSURE, age_now, is_uncertain, validity
@@ -118,7 +119,7 @@ class Reading:
             message_id=_dashed(row["id"]),
             kind=shown.get("kind", note.NAME if "unsigned" in shown else talk.NAME),
             room=shown["room"],
-            body={"text": shown["text"]} | ({"others": others_said} if others_said else {}),
+            body=_body(shown) | ({"others": others_said} if others_said else {}),
             created_ms=shown["created"],
             arrived_ms=shown["arrived"],
             late=self._is_late(row, shown),
@@ -133,10 +134,20 @@ class Reading:
             trouble=self._trouble(row, shown),
             sort=found.sort,
             changed=found.changed,
-            expiry=_expiry(shown, now),
+            expiry=self.expiry(shown),
             unsigned=shown.get("unsigned", ""),
             taken_by=self._name(shown.get("taken_by", "")),
         )
+
+    def expiry(self, copy: Row) -> str:
+        """The word for one copy: `valid`, `expired` or `unsure`."""
+        now = self._now()
+        age = age_now(copy["age"], copy["seen_ms"], now.seen_ms, now.gap_ms)
+        word = validity(
+            copy["created"], copy["created_quality"], copy["lifetime_s"], now.pt_ms, now.quality,
+            age,
+        )  # fmt: skip
+        return EXPIRY.get(word, "valid")
 
     def _taker(self, shown: Row, author: str) -> str:
         """Who stands above a message without an author: whose words a note says they are."""
@@ -161,7 +172,7 @@ class Reading:
         session = bytes.fromhex(shown["session"])
         return "binding_conflict" if claims.is_doubtful(self._machine.book, session) else None
 
-    def _is_hidden(self, row: Row) -> bool:
+    def is_hidden(self, row: Row) -> bool:
         """Whether only suspended nodes took the message in: hidden until that is lifted."""
         book = self._machine.book
         origins = {bytes.fromhex(copy["origin"]) for copy in row["copies"].values()}
@@ -191,7 +202,7 @@ class Reading:
         self._rooms.check(person, room)
         limit = max(1, min(limit, MESSAGES_MAX))
         rows = self._views.newest(talk.NAME, room, before, limit)
-        return [self.message(found, person) for found in rows if not self._is_hidden(found.row)]
+        return [self.message(found, person) for found in rows if not self.is_hidden(found.row)]
 
     def rooms(self, person: Person) -> list[RoomView]:
         views = []
@@ -200,7 +211,7 @@ class Reading:
         for room in self._rooms.visible_to(person):
             name, name_en = self._rooms.name(room)
             newest = self._views.newest(talk.NAME, room, None, LAST_LOOKED_AT)
-            last = [found for found in newest if not self._is_hidden(found.row)]
+            last = [found for found in newest if not self.is_hidden(found.row)]
             members = self._rooms.sizes().get(room, 0)
             views.append(
                 RoomView(
@@ -234,7 +245,7 @@ class Reading:
         messages = [
             self.message(each, person)
             for each in found
-            if each.group in visible and not self._is_hidden(each.row)
+            if each.group in visible and not self.is_hidden(each.row)
         ]
         more = len(found) == CHANGES_MAX
         newest = max((each.changed for each in found), default=int(number))
@@ -252,7 +263,7 @@ class Reading:
 
     def who(self, person: Person, author: str, message_id: str) -> WhoRead:
         found = self.find(author, message_id)
-        if found is None or self._is_hidden(found.row):
+        if found is None or self.is_hidden(found.row):
             raise RefusedError(
                 "no_message",
                 "このメッセージはこの機器にありません。",
@@ -309,12 +320,12 @@ def _place(text: str) -> tuple[LogId, int]:
     return LogId(bytes.fromhex(origin), bytes.fromhex(incarnation), int(lane)), int(seq)
 
 
-def _expiry(copy: Row, now: Now) -> str:
-    age = age_now(copy["age"], copy["seen_ms"], now.seen_ms, now.gap_ms)
-    word = validity(
-        copy["created"], copy["created_quality"], copy["lifetime_s"], now.pt_ms, now.quality, age
-    )
-    return EXPIRY.get(word, "valid")
+def _body(shown: Row) -> dict[str, Any]:
+    """What the kind's fold kept; of a file all but its small picture."""
+    if "file" not in shown:
+        return {"text": shown["text"]}
+    attached = shown["file"] | {"thumbnail": bool(shown["file"]["thumbnail"])}
+    return {"text": shown["text"], "file": attached}
 
 
 def _dashed(hex_id: str) -> str:

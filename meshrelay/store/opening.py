@@ -72,7 +72,7 @@ def _is_ours(path: Path) -> bool:
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
-        found = dict(rows.fetchall())
+        found = {str(name): str(sql) for name, sql in rows}
     except apsw.Error:
         return False
     return schema_of().items() <= found.items()

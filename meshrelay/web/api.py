@@ -26,6 +26,7 @@ from meshrelay.web import problems
 from meshrelay.web.courier_api import CourierApi
 from meshrelay.web.desk_api import DeskApi
 from meshrelay.web.doors import Doors
+from meshrelay.web.file_api import FileApi
 from meshrelay.web.live import Live
 from meshrelay.web.operations import Answer, Operation, answer_json, number_of, read_body
 from meshrelay.web.rights import Policy, check_rights
@@ -127,6 +128,7 @@ class Api:
         self._seals = Seals(office)
         self._desk = DeskApi(office, self._seals, doors)
         self._couriers = CourierApi(office, doors)
+        self._files = FileApi(office, doors)
 
     def operations(self) -> tuple[Operation, ...]:
         """The whole API, in the order of the documentation."""
@@ -198,6 +200,7 @@ class Api:
                 "GET", "/api/status", "State of this node; holds no person.",
                 self.status, answer=Status, login=False,
             ),
+            *self._files.operations(),
             *self._desk.operations(),
             *self._couriers.operations(),
         )  # fmt: skip

@@ -38,7 +38,7 @@ class CourierApi:
                 "POST", "/api/courier/readings",
                 "Bring a courier file; it is read in the background.",
                 self.receive, answer=Reading, status=202, token=True, is_input=True,
-                takes=CONTENT_TYPE,
+                takes=(CONTENT_TYPE,),
             ),
             Operation(
                 "GET", "/api/courier/readings/{reading}",

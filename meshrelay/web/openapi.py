@@ -22,7 +22,8 @@ def document(operations: Sequence[Operation], version: str, cookie: str) -> dict
     """
     types: list[Any] = [Problem, SealedBody]
     for operation in operations:
-        types += [kind for kind in (operation.body, operation.answer) if kind is not None]
+        kinds = (operation.body, operation.answer, operation.meanwhile)
+        types += [kind for kind in kinds if kind is not None]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -76,6 +77,11 @@ def _describe(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
         {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
         for name in operation.query
     ]
+    if operation.meanwhile is not None:
+        described["responses"]["202"] = {
+            "description": "Not here yet: where it is, and how far it came.",
+            "content": {"application/json": {"schema": by_type[operation.meanwhile]}},
+        }
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
@@ -87,9 +93,10 @@ def _describe(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
             "content": {"application/json": {"schema": schema}},
         }
     if operation.takes:
+        binary = {"schema": {"type": "string", "format": "binary"}}
         described["requestBody"] = {
             "required": True,
-            "content": {operation.takes: {"schema": {"type": "string", "format": "binary"}}},
+            "content": dict.fromkeys(operation.takes, binary),
         }
     return described
 

@@ -26,8 +26,8 @@ class Operation:
     """One line of the API; `body` and `answer` are msgspec structs, None = empty.
 
     `sealable`: the body may come sealed. `right`: needs a role, hence https or the console.
-    `takes`: the media type of a body that is read as it comes, such as a file.
     `when_locked`: works on a locked screen. `is_input`: proves that somebody sits there.
+    `takes`: media types of a body that is no JSON. `meanwhile`: what a 202 answers.
     """
 
     method: str
@@ -45,7 +45,8 @@ class Operation:
     right: bool = False
     when_locked: bool = False
     is_input: bool = False
-    takes: str = ""
+    takes: tuple[str, ...] = ()
+    meanwhile: type | None = None
 
 
 def field_of(error: msgspec.ValidationError) -> str:

@@ -19,7 +19,7 @@ from meshrelay.web.sessions import Session, Sessions, token_is
 # What a person wrote in a form that was refused: never lost.
 KEPT_TEXT = web.RequestKey("kept_text", str)
 # Where a log-in may lead: our own pages only, never another host.
-_NEXT = re.compile(r"/(rooms(/[^/?#\\\s]+)?|settings|cards|nodes|courier)?")
+_NEXT = re.compile(r"/(rooms(/[^/?#\\\s]+(/files)?)?|settings|cards|nodes|courier)?")
 # The pages' own scripts fetch pages too; only people keep a shared PC from locking.
 BACKGROUND = "X-Background"
 FORM_FIELDS_MAX = 100
@@ -51,6 +51,10 @@ class Screens:
     async def form(self, request: web.Request) -> tuple[Session, dict[str, str]]:
         """The form of a logged-in page, its CSRF token checked; a refusal keeps the text."""
         form = await read_form(request)
+        return self.sent_by(request, form), form
+
+    def sent_by(self, request: web.Request, form: dict[str, str]) -> Session:
+        """Who sent this form, its CSRF token checked; a refusal keeps the text."""
         request[KEPT_TEXT] = form.get("text", "")
         session = self.sessions.find(request)
         if session is None:
@@ -60,7 +64,7 @@ class Screens:
         if session.locked:
             raise problems.locked()
         self.sessions.note_input(session)
-        return session, form
+        return session
 
     async def form_of_right(self, request: web.Request) -> tuple[Session, dict[str, str]]:
         """The same for what needs a role: over https or at the console only."""

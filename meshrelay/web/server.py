@@ -20,6 +20,7 @@ from meshrelay.web.desk_pages import DeskPages
 from meshrelay.web.doors import Doors
 from meshrelay.web.drawing import Drawing
 from meshrelay.web.entering import Entering
+from meshrelay.web.file_pages import FilePages
 from meshrelay.web.limits import Limits
 from meshrelay.web.live import Live
 from meshrelay.web.pages import Pages
@@ -75,6 +76,7 @@ def create_app(
     Entering(office, sessions, drawing, policy, doors).mount(app)
     DeskPages(office, sessions, drawing, policy, doors).mount(app)
     CourierPages(office, sessions, drawing, policy, doors).mount(app)
+    FilePages(office, sessions, drawing, policy, doors).mount(app)
     assets.mount(app)
 
     async def describe(_request: web.Request) -> web.Response:

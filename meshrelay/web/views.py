@@ -36,6 +36,14 @@ class Mark(Struct, frozen=True):
     text: str
 
 
+class Attached(Struct, frozen=True):
+    """The file of a message: its line among the room's files, and its small picture if any."""
+
+    href: str
+    name: str
+    thumbnail: str
+
+
 class Bubble(Struct, frozen=True):
     """One message of a room as it is drawn."""
 
@@ -53,6 +61,7 @@ class Bubble(Struct, frozen=True):
     href: str
     day: str | None
     first_unread: bool
+    file: Attached | None = None
 
 
 class RoomLine(Struct, frozen=True):
@@ -119,10 +128,26 @@ def text_of(message: Message) -> str | None:
     Other content that the author signed under the same id stands below it (要確認).
     """
     text = message.body.get("text")
-    if (message.kind != "talk" and not message.unsigned) or not isinstance(text, str):
+    known = message.kind in ("talk", "file") or message.unsigned
+    if not known or not isinstance(text, str):
         return None
     others = message.body.get("others", ())
     return OTHER_CONTENT.join(clean(each, lines=True) for each in (text, *others))
+
+
+def file_anchor(blob: str) -> str:
+    """Where a file stands on the page of its room's files."""
+    return f"f{blob[:16]}"
+
+
+def attached(message: Message) -> Attached | None:
+    """The file of a message of that kind."""
+    file = message.body.get("file") if message.kind == "file" else None
+    if not isinstance(file, dict):
+        return None
+    blob, name = str(file["blob"]), clean_name(str(file["name"]))
+    href = f"/rooms/{segment(message.room)}/files#{file_anchor(blob)}"
+    return Attached(href, name, f"/api/blobs/{blob}/thumbnail" if file["thumbnail"] else "")
 
 
 def delivery_marks(message: Message, lang: str) -> tuple[Mark, ...]:
@@ -186,6 +211,7 @@ def bubbles(messages: Sequence[Message], wards: Mapping[str, Ward], lang: str) -
                 f"{segment(message.author)}/{segment(message.message_id)}",
                 day=day if new_day else None,
                 first_unread=first_unread,
+                file=attached(message),
             )
         )
         last_day, last_author = day, "" if message.unsigned else message.author
@@ -242,8 +268,10 @@ def room_lines(rooms: Iterable[RoomView], now_ms: int, lang: str) -> list[RoomLi
         preview, time = "", ""
         if room.last is not None:
             text = text_of(room.last)
-            shown = word("unknown_kind", lang) if text is None else clean(text, chars_max=60)
             last = room.last
+            file = attached(last)
+            text = file.name if file and not text else text
+            shown = word("unknown_kind", lang) if text is None else clean(text, chars_max=60)
             who = word("you", lang) if last.mine else clean_name(last.author_name)
             if last.unsigned:
                 who = word("unsigned_short", lang)

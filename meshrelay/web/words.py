@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from meshrelay.web import words_courier, words_desk
+from meshrelay.web import words_courier, words_desk, words_files
 
 LANGS = ("ja", "en")
 
@@ -199,6 +199,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "kept_text": ("書いた文章（写しておいてください）", "What you wrote (please copy it)"),
     **words_desk.TABLE,
     **words_courier.TABLE,
+    **words_files.TABLE,
 }
 
 # What the islands draw; the rest stays on the server.

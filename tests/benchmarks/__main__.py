@@ -36,6 +36,7 @@ MEASURES: dict[str, tuple[Measure, str]] = {
     "reconnect": (reconnect.measure, "a link returns with nothing new, also a month on (1 min)"),
     "traffic": (traffic.measure, "24 nodes: idle over mqtt, and in vain on a LAN mesh (4 min)"),
     "urgent": (others.urgent, "urgent behind bulk, back to work: tests.lab (4 min)"),
+    "photo": (others.photo, "3 MB behind 100 urgent texts, over 20 kills: tests.lab (6 min)"),
     "thousand": (others.thousand, "1,000 simulated nodes return: tests.sim (4 min)"),
     "roster": (roster.measure, "30,000 staff: cards, a fresh node, 60 log-ins in a minute (3 min)"),
     "send": (send.measure, "press send → shown on another ward's page (1 min)"),

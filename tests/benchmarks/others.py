@@ -13,6 +13,7 @@ from tests.benchmarks.figures import Figure
 
 URGENT_S_MAX = 1.5
 BACK_S_MAX = 1.0
+LOST_KIB_MAX = 16.0
 SIMULATED = 1_000
 
 
@@ -58,6 +59,33 @@ def urgent_figures(document: bytes) -> list[Figure]:
                    limit=BACK_S_MAX, detail={"back_ms": row.back_ms}),
         ]  # fmt: skip
     return figures
+
+
+class PhotoRow(msgspec.Struct):
+    """What `python -m tests.lab photo` measured."""
+
+    kbit: int
+    urgent_ms: list[int]
+    lost_bytes: list[int]
+    full: float
+
+
+async def photo(work: Path) -> list[Figure]:
+    """A photo of 3 MB behind urgent texts, and over kills of its receiver."""
+    return photo_figures(await told(work, "photo", "tests.lab", "photo"))
+
+
+def photo_figures(document: bytes) -> list[Figure]:
+    """What `python -m tests.lab photo --json` wrote, as figures."""
+    row = msgspec.json.decode(document, type=PhotoRow)
+    detail = {"urgent_ms": row.urgent_ms, "line_full": round(row.full, 2)}
+    return [
+        Figure(f"{len(row.urgent_ms)} urgent texts before a photo of 3 MB at {row.kbit} kbit/s, "
+               "worst", max(row.urgent_ms) / 1000, "s", limit=URGENT_S_MAX, detail=detail),
+        Figure(f"  came twice after each of {len(row.lost_bytes)} kills, worst",
+               max(row.lost_bytes, default=0) / 1024, "KiB", limit=LOST_KIB_MAX,
+               detail={"lost_bytes": row.lost_bytes}),
+    ]  # fmt: skip
 
 
 async def thousand(work: Path, nodes: int = SIMULATED) -> list[Figure]:

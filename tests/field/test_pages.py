@@ -92,6 +92,12 @@ def say(office: FakeOffice, who: Person, text: str, n: int, **more: Any) -> Mess
     return office.kept[who.staff_id, message_id(n)]
 
 
+def attached(name: str, thumbnail: bool, text: str = "") -> dict[str, object]:
+    """The body of a message with a file."""
+    file = {"name": name, "type": "?", "size": 9, "blob": "b1" * 32, "thumbnail": thumbnail}
+    return {"text": text, "file": file}
+
+
 @dataclass
 class Ward:
     """A ward's page server that can be stopped and started again on the same port."""
@@ -465,6 +471,15 @@ async def test_the_island_draws_what_the_server_drew(ward: Ward, open_page: Open
     say(ward.office, SUZUKI, "続きではない", 8, trouble="staff_revoked")
     say(ward.office, SUZUKI, "二枚目", 9, trouble="binding_conflict")
     say(ward.office, SATO, "窓口です", 10, unsigned="later kind", mine=True)
+    say(
+        ward.office,
+        SATO,
+        "",
+        11,
+        kind="file",
+        body=attached("橋の\u202e<i>写真.jpg", True, "橋です"),
+    )
+    say(ward.office, SUZUKI, "", 12, kind="file", body=attached("一覧.pdf", False))
     ward.office.reads["0001", message_id(5)] = {"1001": NOW_MS}
     pages = {}
     for script in (False, True):
@@ -649,6 +664,7 @@ async def test_nothing_scrolls_sideways_and_targets_are_large(
     say(ward.office, SUZUKI, "https://example.com/" + "a" * 200, 1, late=True, clock_uncertain=True)
     say(ward.office, SATO, "W" * 300, 2, place="archive", wards_n=23)
     say(ward.office, SUZUKI, "紙", 3, unsigned="paper", taken_by="W" * 80, trouble="staff_revoked")
+    say(ward.office, SUZUKI, "", 4, kind="file", body=attached("W" * 120, True))
     ward.office.hire(YAMADA)
     ward.office.conflicts.add("1001")
     page = await open_page(viewport={"width": width, "height": 640})

@@ -22,9 +22,13 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from meshrelay.core.signing import hash32
+from meshrelay.node.files import MEDIA_TYPES
 from meshrelay.web.server import create_app, serve
+from tests.field.test_blobs import share
 from tests.office_fake import FakeOffice
 from tests.town import PIN, SATO, Clerk, build_town
+from tests.unit.core.test_manifest import manifest_of
 
 T = TypeVar("T")
 
@@ -50,6 +54,9 @@ UMEDA = Clerk("R101", "梅田 一郎", "うめだ いちろう", "01", "", ("reg
 NAKATSU = Clerk("R102", "中津 二郎", "なかつ じろう", "01", "", ("registrar",))
 # In the room from the start, so that lists are not empty.
 FIRST = "0193e4a0-0000-7000-8000-000000000001"
+# The id of a content is known before it is uploaded.
+PHOTO = b"\xff\xd8\xff a photo"
+BLOB = hash32(manifest_of(PHOTO).raw).hex()
 # Known only once the town is built; stand-ins are replaced just before sending.
 CARD, OWN_CARD, NODE = "{card of Sato}", "{card of Nakatsu}", "{node}"
 
@@ -64,6 +71,8 @@ def document() -> Any:
     return asyncio.run(ask())
 
 
+# Uploads are bytes, whatever they say they are.
+schemathesis.serializer.alias(sorted(MEDIA_TYPES), "application/octet-stream")
 api = schemathesis.openapi.from_dict(
     document(),
     config=schemathesis.Config.from_dict(
@@ -132,7 +141,8 @@ def before_generate_body(
 def before_generate_path_parameters(
     context: schemathesis.HookContext, strategy: st.SearchStrategy[Any]
 ) -> st.SearchStrategy[Any]:
-    known = {"room": rooms, "author": staff, "message_id": st.just(FIRST)}
+    blobs = st.sampled_from([BLOB, BLOB, "00" * 32])
+    known = {"room": rooms, "author": staff, "message_id": st.just(FIRST), "blob": blobs}
     likely = {name: known[name] for name in known if f"{{{name}}}" in context.operation.path}
     return mostly(likely, strategy) if likely else strategy
 
@@ -235,6 +245,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     loop.run(server.start())
     seat = loop.run(town.log_in("01", UMEDA))
     loop.run(town.say("01", seat, "始めます", mid=FIRST))
+    loop.run(share(town, "01", seat, PHOTO))
     url = f"http://127.0.0.1:{server.port}"
     known = {CARD: SATO.code, OWN_CARD: NAKATSU.code, NODE: node.me.id}
     found = Ward(Browser(url, UMEDA), Browser(url, NAKATSU), known)

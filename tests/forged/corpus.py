@@ -19,7 +19,10 @@ from meshrelay.core.frames import (
     Frame,
     Haves,
     Heard,
+    Lacks,
     Locate,
+    Piece,
+    Seek,
     encode_frame,
 )
 from meshrelay.core.have import make_have
@@ -126,6 +129,9 @@ def rarely_said() -> list[bytes]:
         Bucket(3, [line], ids),
         Heard(words),
         Locate(log, places),
+        Seek(ids[0], 0b1011),
+        Piece(ids[0], 2, 3, 900, rng.randbytes(40)),
+        Lacks(ids[0]),
     ]
     return [encode_frame(frame) for frame in frames]
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.lab import brokers, hosts, urgent
+from tests.lab import brokers, hosts, photo, urgent
 from tests.lab.net import missing
 
 
@@ -37,6 +37,12 @@ def parser() -> argparse.ArgumentParser:
     three.add_argument("--kbit", type=int, default=128, help="of the cable (default: %(default)s)")
     three.add_argument("--cut", type=float, default=20.0, help="seconds (default: %(default)s)")
     three.add_argument("--cuts", type=int, default=1, help="how many (default: %(default)s)")
+    four = runs.add_parser("photo", help="a photo behind urgent texts, over kills (6 min)",
+                           description=photo.__doc__,
+                           formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    four.add_argument("--probes", type=int, default=100, help="texts (default: %(default)s)")
+    four.add_argument("--kbit", type=int, default=128, help="of the cable (default: %(default)s)")
+    four.add_argument("--cuts", type=int, default=20, help="kills (default: %(default)s)")
     for each in runs.choices.values():
         each.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
         each.add_argument("--json", metavar="FILE", type=Path, help="write the figures there")
@@ -79,11 +85,16 @@ async def _urgent(args: argparse.Namespace) -> tuple[bool, object]:
     return all(row.good for row in rows), [row.figures() for row in rows]
 
 
+async def _photo(args: argparse.Namespace) -> tuple[bool, object]:
+    row = await photo.run(args.seed, args.probes, args.kbit, args.cuts, _say, args.keep)
+    return row.good, row.figures()
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
 
-RUNS = {"hosts": _hosts, "brokers": _brokers, "urgent": _urgent}
+RUNS = {"hosts": _hosts, "brokers": _brokers, "urgent": _urgent, "photo": _photo}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -105,9 +105,11 @@ class Instrument:
         command += [str(office.directory), str(self._socket)]
         self._child = Child(office.ward, command, log, office.witness)
         self._answers: asyncio.Queue[float] = asyncio.Queue()
+        self._photos: asyncio.Queue[str] = asyncio.Queue()
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
         self.links = 0
+        self.blob = (0, 0)  # verified bytes here of the one wanted, bytes that pieces brought
         self.held: dict[int, list[tuple[int, float]]] = {}
 
     async def start(self) -> None:
@@ -119,6 +121,13 @@ class Instrument:
             await asyncio.sleep(POLL_S)
         reader, self._writer = await asyncio.open_unix_connection(self._socket)
         self._listening = asyncio.create_task(self._listen(reader))
+
+    async def kill(self) -> None:
+        """SIGKILL; it may be started again."""
+        await self._child.kill(lose_witness=False)
+        await self.stop()
+        self._socket.unlink(missing_ok=True)
+        self.links, self.blob = 0, (0, 0)
 
     async def stop(self) -> None:
         if self._listening is not None:
@@ -133,6 +142,20 @@ class Instrument:
             raise LabError("the instrument was not started")
         self._writer.write(json.dumps([lane, size, count]).encode() + b"\n")
         return await self._answers.get()
+
+    async def photo(self, size: int) -> str:
+        """Keep a blob there; its id."""
+        self._send("photo", size)
+        return await self._photos.get()
+
+    def want(self, blob: str) -> None:
+        """Have it fetched."""
+        self._send("want", blob)
+
+    def _send(self, what: str, argument: object) -> None:
+        if self._writer is None:
+            raise LabError("the instrument was not started")
+        self._writer.write(json.dumps([what, argument, 0]).encode() + b"\n")
 
     def height(self, lane: int) -> int:
         """How many entries of the other node's lane are on disk here."""
@@ -149,9 +172,13 @@ class Instrument:
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while line := await reader.readline():
-            what, lane, count, at_s = json.loads(line)
+            what, lane, count, at_s, more = json.loads(line)
             if what == "submitted":
                 self._answers.put_nowait(at_s)
+            elif what == "photo":
+                self._photos.put_nowait(more)
+            elif what == "blob":
+                self.blob = (lane, count)
             elif what == "links":
                 self.links = count
             else:

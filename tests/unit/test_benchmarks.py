@@ -19,6 +19,7 @@ from meshrelay.desk import talk
 from tests.benchmarks import accept, drain, frames, mesh, others, phrases
 from tests.benchmarks.__main__ import MEASURES, parser
 from tests.benchmarks.figures import AT_LEAST, Figure, document, percentile
+from tests.lab import photo
 from tests.lab.urgent import Row
 
 
@@ -126,3 +127,12 @@ def test_what_the_laboratory_measures_is_read_row_by_row() -> None:
 
     assert urgent.line().endswith("lan, up, worst: 0.663 s (≤ 1.5 s: pass)")
     assert (back.value, back.held) == (0.525, True)
+
+
+def test_what_the_laboratory_measures_of_a_photo_is_read() -> None:
+    row = photo.Row(128, 1, 0.9, [504, 663], [0, 17_000], [500, 400])
+
+    worst, twice = others.photo_figures(json.dumps(row.figures()).encode())
+
+    assert worst.line().endswith("at 128 kbit/s, worst: 0.663 s (≤ 1.5 s: pass)")
+    assert not twice.held and not row.good

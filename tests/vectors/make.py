@@ -32,13 +32,17 @@ from meshrelay.core.frames import (
     Haves,
     Heard,
     Hello,
+    Lacks,
     Lines,
     Locate,
+    Piece,
     Records,
+    Seek,
     Want,
     encode_frame,
 )
 from meshrelay.core.have import make_have
+from meshrelay.core.manifest import Manifest, make_manifest
 from meshrelay.core.records import (
     NO_BINDING,
     REVOCATION,
@@ -98,6 +102,9 @@ AUTHOR_SEED = author_seed(CARD_TEXT, PIN, NETWORK, STAFF_ID)
 AUTHOR = Signer(AUTHOR_SEED)
 DAY, EARLIER = bytes.fromhex("0102030405060708"), bytes.fromhex("1112131415161718")
 NOON_MS = 1_790_000_000_000
+CONTENT = "写真です。".encode()
+MANIFEST: Manifest = make_manifest(len(CONTENT), [hash32(CONTENT)])
+BLOB = hash32(MANIFEST.raw)
 NONCE = bytes.fromhex("a1a2a3a4a5a6a7a8")
 LIFETIME_S = 30 * 86_400
 
@@ -313,7 +320,9 @@ def _signed(record: Record, signers: list[Signer]) -> dict[str, Any]:
 def _have() -> dict[str, Any]:
     vector = _vector()
     health: dict[int, int | str | list[int]] = {1: "0.1.0", 2: 4, 3: [0, 2, 1, 0]}
-    have = make_have(HQ, NETWORK, vector, DAY, [EARLIER], 5, NOON_MS + 9, NONCE, health)
+    have = make_have(
+        HQ, NETWORK, vector, DAY, [EARLIER], 5, NOON_MS + 9, NONCE, health, blobs=[BLOB]
+    )  # fmt: skip
     return {
         "lines": list(vector.lines.values()),
         "records": [key for key, _ in vector.after(0) if isinstance(key, bytes)],
@@ -321,6 +330,7 @@ def _have() -> dict[str, Any]:
         "change": vector.change,
         "external_aad": b"meshrelay/have/1" + NETWORK,
         "have": {key: item for key, item in have._asdict().items() if key != "holes"},
+        "blob": {"content": CONTENT, "manifest": MANIFEST.raw, "id": BLOB},
     }
 
 
@@ -341,6 +351,9 @@ def _frames() -> list[dict[str, Any]]:
         Bucket(7, lines, [STAFF.id]),
         Heard([(KITA.public[:8], DAY, 300)]),
         Locate(SECOND.log, [(1, FIRST.id), (2, SECOND.id)]),
+        Seek(BLOB, 0b111),
+        Piece(BLOB, 1, 3, len(CONTENT), CONTENT[3:]),
+        Lacks(BLOB),
         Fill(SECOND.log, 0, 1),
     ]
     return [
@@ -387,7 +400,7 @@ def _refused() -> list[dict[str, Any]]:
         ("value", "keys out of order", "malformed", bytes.fromhex("a202000100")),
         ("value", "a key twice", "malformed", bytes.fromhex("a201000101")),
         ("frame", "nothing", "malformed", b""),
-        ("frame", "type 11", "unknown_frame", encode([11])),
+        ("frame", "type 22", "unknown_frame", encode([22])),
         ("frame", "HELLO without a cursor", "malformed", encode([1, 1, DAY, 8, bytes(16)])),
         ("frame", "HELLO with a short digest", "malformed", longer.replace(b"\x50", b"\x4f", 1)),
         ("entry", "tagged 18", "malformed", b"\xd2" + FIRST.raw),

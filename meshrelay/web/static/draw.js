@@ -47,7 +47,7 @@ export function iso(ms) {
 
 export function textOf(message) {
   const text = message.body.text;
-  if ((message.kind !== "talk" && !message.unsigned) || typeof text !== "string") return null;
+  if ((["talk", "file"].indexOf(message.kind) < 0 && !message.unsigned) || typeof text !== "string") return null;
   // Other content that the author signed under the same id stands below it.
   return [text].concat(message.body.others || []).map((each) => clean(each, true)).join("\n―――\n");
 }
@@ -94,6 +94,15 @@ export function hrefOf(message) {
   return ["/rooms", message.room, "who", message.author, message.message_id].map((part, i) => (i ? encodeURIComponent(part) : part)).join("/");
 }
 
+function fileOf(message) {
+  const file = message.kind === "file" && message.body.file;
+  return file && {
+    href: "/rooms/" + encodeURIComponent(message.room) + "/files#f" + file.blob.slice(0, 16),
+    name: cleanName(file.name),
+    thumbnail: file.thumbnail && "/api/blobs/" + file.blob + "/thumbnail",
+  };
+}
+
 export function bubblesOf(messages, firstUnread) {
   let lastDay = "";
   let lastAuthor = "";
@@ -119,6 +128,7 @@ export function bubblesOf(messages, firstUnread) {
       href: hrefOf(message),
       day: newDay ? day : null,
       firstUnread: first,
+      file: fileOf(message),
     };
     lastDay = day;
     lastAuthor = message.unsigned ? "" : message.author;

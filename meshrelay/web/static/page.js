@@ -108,7 +108,7 @@ if (logout) {
   });
 }
 
-const syncNow = keepLive(refresh, () => outbox.kick());
+export const syncNow = keepLive(refresh, () => outbox.kick());
 setInterval(() => {
   if (document.visibilityState !== "hidden") syncNow();
 }, REFRESH_MS);

@@ -25,6 +25,7 @@ from meshrelay.core.entry import (
 from meshrelay.core.events import (
     AboveRead,
     BelowRead,
+    BlobKept,
     Broadcast,
     CloseLink,
     Commit,
@@ -37,14 +38,18 @@ from meshrelay.core.events import (
     HeldEntry,
     IdsRead,
     KeepCursor,
+    KeepPart,
     LinkDown,
     LinkUp,
     LookUp,
     Now,
+    PartKept,
+    PartRead,
     ReadAbove,
     ReadBelow,
     ReadEntries,
     ReadIds,
+    ReadPart,
     Received,
     Refused,
     SendFrame,
@@ -226,6 +231,7 @@ class Station:
         self.waiting: list[Commit] = []
         self.disk: dict[LogId, list[bytes]] = {}
         self.ages: dict[bytes, tuple[int, int]] = {}  # raw -> age, seen_ms of its commit
+        self.blobs: dict[bytes, dict[int, bytes]] = {}
         self.orphans: list[Entry] = []
         self.effects: list[Effect] = []
         self.machine = sync.Machine(
@@ -270,6 +276,13 @@ class Station:
             case LookUp(log, seq):
                 entry = self.disk.get(log, [])[seq - 1 : seq]
                 self.feed(Found(log, seq, hash32(entry[0]) if entry and entry[0] else None))
+            case ReadPart(link, blob, part):
+                self.feed(PartRead(link, blob, part, self.blobs.get(blob, {}).get(part)))
+            case KeepPart(blob, part, data, last):
+                self.blobs.setdefault(blob, {})[part] = data
+                self.feed(PartKept(blob, part))
+                if last:
+                    self.feed(BlobKept(blob, True))
             case CloseLink(link, _) if self.city is not None:
                 self.city.cut(link)
 

@@ -26,13 +26,17 @@ from meshrelay.core.frames import (
     Haves,
     Heard,
     Hello,
+    Lacks,
     Lines,
     Locate,
+    Piece,
     Records,
+    Seek,
     Want,
     decode_frame,
     encode_frame,
 )
+from meshrelay.core.manifest import PART_BYTES_MAX, PARTS_MAX
 from meshrelay.core.vector import Cursor, Line
 from meshrelay.errors import FrameError
 from tests.unit.core.city import KITA, NETWORK, chain, log_of
@@ -63,6 +67,12 @@ FRAMES = st.one_of(
     st.builds(Heard, st.lists(st.tuples(EIGHT, EIGHT, UINTS), max_size=5)),
     st.builds(Locate, LOGS, st.lists(st.tuples(UINTS, IDS), max_size=5)),
     st.builds(Fill, LOGS, UINTS, UINTS),
+    st.builds(Seek, IDS, st.integers(0, (1 << PARTS_MAX) - 1)),
+    st.builds(
+        Piece, IDS, st.integers(0, PARTS_MAX - 1), st.integers(0, 100),
+        st.integers(200, PART_BYTES_MAX), st.binary(min_size=1, max_size=100),
+    ),
+    st.builds(Lacks, IDS),
 )  # fmt: skip
 HELLO = Hello(1, b"i" * 8, 9, b"d" * 16, Cursor(b"j" * 8, 3), 2, b"word")
 
@@ -126,12 +136,13 @@ def test_a_deflate_bomb_is_oversize_before_it_is_unpacked() -> None:
     assert refused.value.reason == "oversize"
 
 
-@pytest.mark.parametrize("later", range(1, 11))
+@pytest.mark.parametrize("later", range(1, 14))
 def test_elements_of_a_later_version_are_ignored(later: int) -> None:
     frames: list[Frame] = [
         HELLO, Lines(0, 0, [], [], False), Want(1, 2, b"n" * 8, [], [], []),
         Entries(NETWORK, [], [], []), Records([]), Haves([]), Buckets(1, [b"b" * 8] * 256),
-        Bucket(1, [], []), Heard([]), Locate(log_of(KITA), []),
+        Bucket(1, [], []), Heard([]), Locate(log_of(KITA), []), Seek(b"b" * 32, 5),
+        Piece(b"b" * 32, 1, 2, 9, b"bytes"), Lacks(b"b" * 32),
     ]  # fmt: skip
     frame = frames[later - 1]
     raw = encode_frame(frame)
@@ -139,7 +150,7 @@ def test_elements_of_a_later_version_are_ignored(later: int) -> None:
     assert decode_frame(bytes([raw[0] + 1]) + raw[1:] + encode("later")) == frame
 
 
-@pytest.mark.parametrize("fields", [[11], [0], [23, b""], ["1"], [None], [-1], [[1]], [{1: 1}]])
+@pytest.mark.parametrize("fields", [[22], [0], [23, b""], ["1"], [None], [-1], [[1]], [{1: 1}]])
 def test_another_type_is_an_unknown_frame(fields: list[Any]) -> None:
     with pytest.raises(FrameError) as refused:
         decode_frame(encode(fields))
@@ -215,3 +226,21 @@ def test_the_fullest_frames_pass_the_limit() -> None:
     ]
 
     assert all(len(encode_frame(frame)) <= FRAME_BYTES_MAX for frame in full)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [11, b"b" * 31, b"\1"], [11, b"b" * 32, b"\1\0"], [11, b"b" * 32, bytes(65) + b"\1"],
+        [11, b"b" * 32, bytes(64) + b"\2"], [11, b"b" * 32, 1], [11, b"b" * 32],
+        [12, b"b" * 32, PARTS_MAX, 0, 9, b"x"], [12, b"b" * 32, 1, 9, 9, b"x"],
+        [12, b"b" * 32, 1, 0, 9, b""], [12, b"b" * 32, 1, 5, 9, b"12345"],
+        [12, b"b" * 32, 1, 0, PART_BYTES_MAX + 1, b"x"], [12, b"b" * 32, 1, -1, 9, b"x"],
+        [12, b"b" * 32, True, 0, 9, b"x"], [12, b"b", 1, 0, 9, b"x"], [12, b"b" * 32, 1, 0, 9],
+        [13, b"b" * 33], [13],
+    ],
+)  # fmt: skip
+def test_a_malformed_frame_about_a_blob_is_refused(fields: list[Any]) -> None:
+    with pytest.raises(FrameError) as refused:
+        decode_frame(encode(fields))
+    assert refused.value.reason == "malformed"

@@ -10,6 +10,7 @@ from meshrelay.core.codec import encode
 from meshrelay.core.entry import LogId
 from meshrelay.core.frames import FRAME_BYTES_MAX, LINES_MAX, Haves, encode_frame
 from meshrelay.core.have import (
+    BLOBS_MAX,
     NO_NONCE,
     PAST_MAX,
     Have,
@@ -234,7 +235,7 @@ def test_a_statement_says_at_most_its_newest_lines_and_fits_a_frame() -> None:
     assert len(encode_frame(Haves([full.raw]))) <= FRAME_BYTES_MAX
 
 
-GOOD: list[Any] = [HQ.public, DAY, 1, [], 1, b"d" * 16, 0, [], PT_MS, NO_NONCE, {}]
+GOOD: list[Any] = [HQ.public, DAY, 1, [], 1, b"d" * 16, 0, [], PT_MS, NO_NONCE, {}, [b"b" * 32]]
 
 
 @pytest.mark.parametrize(
@@ -243,6 +244,7 @@ GOOD: list[Any] = [HQ.public, DAY, 1, [], 1, b"d" * 16, 0, [], PT_MS, NO_NONCE, 
         (0, b"k"), (1, b"i"), (2, -1), (3, [b"short"]), (3, [DAY] * (PAST_MAX + 1)), (4, -1),
         (5, b"d" * 15), (6, True), (7, [[1]]), (7, None), (8, 1 << 48), (9, b"n"), (10, []),
         (10, {64: 1}), (10, {-1: 1}), (10, {1: "x" * 41}), (10, {1: [0] * 9}), (10, {1: [-1]}),
+        (11, {}), (11, [b"b" * 31]), (11, [b"b" * 32] * (BLOBS_MAX + 1)), (11, None),
         (10, {1: b"raw"}),
     ],
 )  # fmt: skip
@@ -258,7 +260,13 @@ def test_elements_of_a_later_version_are_ignored() -> None:
     later = read_have(HQ.sign1(encode([*GOOD, "later"]), b"meshrelay/have/1" + NETWORK))
 
     check_have(later, NETWORK)
-    assert later.change == 1
+    assert later.change == 1 and later.blobs == [b"b" * 32]
+
+
+def test_a_have_of_a_software_without_blobs_is_read_and_told_apart() -> None:
+    earlier = read_have(HQ.sign1(encode(GOOD[:11]), b"meshrelay/have/1" + NETWORK))
+
+    assert earlier.change == 1 and earlier.blobs is None
 
 
 def test_after_any_number_of_restarts_the_old_words_end() -> None:

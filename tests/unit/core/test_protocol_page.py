@@ -32,7 +32,7 @@ def test_a_constant_of_the_page_is_the_codes(module: str, name: str, value: str)
     "module",
     ["codec", "entry", "records", "book", "vector", "frames", "have", "clock", "sync", "announcing",
      "following", "fetching", "serving", "forks", "link", "statements", "filling", "gaps",
-     "retention", "state"],
+     "retention", "state", "manifest", "blobs", "seeking"],
 )  # fmt: skip
 def test_no_timer_or_frame_limit_of_the_core_is_left_out(module: str) -> None:
     code = importlib.import_module(f"meshrelay.core.{module}")
@@ -103,6 +103,8 @@ def test_every_outcome_and_refusal_is_named() -> None:
         "signing",
         "sync",
         "announcing",
+        "blobs",
+        "seeking",
         "verdict",
     ):
         text = core.joinpath(f"{module}.py").read_text("utf-8")

@@ -9,19 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshrelay.core.verdict import EFFECTIVE, REFUSED
-from meshrelay.desk import receipts, talk
+from meshrelay.desk import file, receipts, talk
 from meshrelay.desk.kind import Item, Row
 from meshrelay.store.views import ViewReader, Views
 from tests.unit.core.city import CHUO, HQ, KITA, PT_MS, log_of, person, said
 from tests.unit.desk.rows import MemoryRows, ended, item, shown
 
-KINDS = {"talk": talk.KIND, "read": receipts.KIND}
+KINDS = {"talk": talk.KIND, "read": receipts.KIND, "file": file.KIND}
 SATO, SUZUKI = person("1001", KITA), person("1002", KITA, 2)
 SATO_AT_CHUO, SATO_AT_HQ = person("1001", CHUO), person("1001", HQ)
 
 
 def text(words: str) -> bytes:
     return talk.encode_body(words)
+
+
+def photo(blob: bytes) -> bytes:
+    return file.encode_body(file.File("橋", "橋.jpg", "image/jpeg", 9, blob * 32, b""))
 
 
 ITEMS = [
@@ -43,6 +47,17 @@ ITEMS = [
     ended(said(SUZUKI, KITA, text("枝一"), message=3, seq=4), SUZUKI),
     ended(said(SUZUKI, KITA, text("枝二"), message=4, seq=4, hlc_ms=PT_MS + 2), SUZUKI),
     ended(said(SATO, KITA, text("開けた"), seq=5), SATO, "revoked"),
+    # a photo under one id with another one, and with a text that is shown before it
+    item(said(SATO, KITA, photo(b"b"), message=9, seq=6, kind="file", lane=3), SATO),
+    item(
+        said(
+            SATO_AT_CHUO, CHUO, photo(b"r"), message=9, seq=7, kind="file", lane=3,
+            audience="ward:01",
+        ),
+        SATO,
+    ),
+    item(said(SATO_AT_HQ, HQ, text("写真ではない"), message=9, seq=8, hlc_ms=3), SATO),
+    ended(said(SATO, KITA, photo(b"b"), message=9, seq=6, kind="file", lane=3), SATO),
     # what was read, in overlapping words
     item(shown(("1002", log_of(KITA), 1), ("1002", log_of(KITA), 2), seq=1, at_ms=PT_MS + 50)),
     item(shown(("1002", log_of(KITA), 2), ("1001", log_of(KITA), 3), seq=2, at_ms=PT_MS + 40)),
@@ -83,7 +98,7 @@ def on_disk(items: list[Item]) -> list[tuple[str, str, str, str, Row]]:
         reader = ViewReader(Path(directory) / "views.db")
         rows = [
             (kind, found.key, found.group, found.sort, found.row)
-            for kind in KINDS
+            for kind in (*KINDS, file.BY_BLOB)
             for found in reader.changed_after(kind, 0, 99)
         ]
         reader.close()
@@ -96,7 +111,7 @@ def test_views_folded_in_any_order_hold_equal_rows(order: list[Item]) -> None:
     rows = on_disk(order)
 
     assert rows == on_disk(ITEMS)
-    assert len(rows) == len({row[:2] for row in rows}) == 9
+    assert len(rows) == len({row[:2] for row in rows}) == 13
 
 
 def test_the_conflict_is_marked_and_the_copy_is_not() -> None:

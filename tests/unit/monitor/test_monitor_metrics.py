@@ -30,6 +30,8 @@ def test_a_lagging_ward_shows_its_backlog_and_both_moments_in_seconds() -> None:
     assert found["meshrelay_ward_synced_up_to_timestamp_seconds", "03"] < oldest
     assert found["meshrelay_wards", "late"] == 1
     assert found["meshrelay_refused_total", "signature"] == 3
+    assert found["meshrelay_evicted_total", "blob"] == 2
+    assert found["meshrelay_blobs_bytes",] == 3_000_000
     assert found["meshrelay_links", "mqtt"] == 1
     assert found["meshrelay_links", "lan"] == 0
 
@@ -48,7 +50,7 @@ def test_every_name_is_ours_and_no_label_names_a_person_or_a_node() -> None:
 
     assert all(family.name.startswith("meshrelay_") for family in families)
     assert all(family.documentation.endswith(".") for family in families)
-    assert labels == {"network", "ward", "version", "lane", "state", "bearer", "reason"}
+    assert labels == {"network", "ward", "version", "lane", "state", "bearer", "reason", "what"}
 
 
 def test_two_nodes_in_one_process_keep_their_numbers_apart() -> None:

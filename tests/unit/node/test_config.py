@@ -49,6 +49,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         [backup]
         dir = "/media/backup"
         hour = 3
+        [storage]
+        blobs_mb = 512
         """,
     )
 
@@ -61,7 +63,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (config.web.https_listen, config.web.certificate, config.web.key) == (
         "127.0.0.1:8443", "web.pem", "keys/web.key"
     )  # fmt: skip
-    assert config.web.rights_over_http
+    assert config.web.rights_over_http and config.storage.blobs_mb == 512
     assert (config.mqtt.broker, config.witness.dir) == ("broker.example:8883", "/run")
     assert (config.backup.dir, config.backup.hour) == ("/media/backup", 3)
 
@@ -81,6 +83,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("[radio]\nband = 1", ["key radio: no such section; known here: node, web, lan"]),
         ("[webb]", ["key webb: no such section; did you mean web?"]),
         ("node = 3", ["key node: expected a section such as [node], found 3"]),
+        ("[storage]\nblobs_mb = '9'", ["storage.blobs_mb: expected a whole number, found the"]),
+        ("[storage]\nblobs_mb = 9", ["key storage.blobs_mb: expected a number from 64 up"]),
         ("[mqtt]\ntls = [true]", ["key mqtt.tls: expected true or false, found a list"]),
         ("[node]\nname = {}", ["key node.name: expected text in quotes, found a section"]),
         ("[node]\nward = true", ["key node.ward: expected text in quotes, found true"]),

@@ -66,7 +66,7 @@ def test_a_batch_of_none_is_heard_and_counts_nothing() -> None:
 def test_what_only_a_link_says_and_what_later_versions_say_is_not_heard() -> None:
     hello = encode_frame(Hello(1, bytes(8), 0, bytes(16), NO_CURSOR, 0, bytes(4)))
 
-    for content in (hello, encode([11, b"chunk"])):
+    for content in (hello, encode([99, b"chunk"])):
         assert unpack(content, 0) == (None, False, set(), 0)
 
 

@@ -9,6 +9,7 @@ from importlib.resources import files
 import pytest
 
 from meshrelay.web.desk_pages import CARD_SHAPES, DONE
+from meshrelay.web.file_pages import SHAPES as FILE_SHAPES
 from meshrelay.web.views import REASONS, SOURCES
 from meshrelay.web.words import ISLAND_KEYS, TABLE, age_words, island_words, word
 
@@ -71,7 +72,7 @@ def test_a_script_has_no_words_of_its_own_and_gets_those_it_says(name: str) -> N
 
 def test_every_word_is_used() -> None:
     sources = [p for d in ("templates", "static") for p in (WEB / d).iterdir() if p.is_file()]
-    tables = ("words.py", "words_desk.py")
+    tables = ("words.py", "words_desk.py", "words_files.py")
     sources += [p for p in WEB.iterdir() if p.name.endswith(".py") and p.name not in tables]
     text = "".join(p.read_text(encoding="utf-8") for p in sources)
     own = (WEB / "words.py").read_text(encoding="utf-8").split("ISLAND_KEYS = (")[1]
@@ -86,6 +87,7 @@ def test_every_word_is_used() -> None:
     computed |= {"state_read", "state_reached", "state_unreached"}
     computed |= {f"advice_{reason}" for reason in REASONS} | {f"source_{each}" for each in SOURCES}
     computed |= {f"card_{state}" for state in CARD_SHAPES} | {f"done_{each}" for each in DONE}
+    computed |= {f"file_{state}" for state in FILE_SHAPES}
     computed |= {"node_in_service", "node_suspended", "node_revoked"}
     unused = {k for k in TABLE if not re.search(rf"""["']{k}["']""", text)} - computed
     unused = {k for k in unused if not (k.startswith("age_") and k in own)}

@@ -1,0 +1,124 @@
+"""Photos and files in the JSON API: up, down, and where they are."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from aiohttp import web
+from msgspec import Struct
+
+from meshrelay.node.file_desk import Content, FileState, KeptFile
+from meshrelay.node.files import MEDIA_TYPES
+from meshrelay.node.office import Office
+from meshrelay.web.doors import Doors
+from meshrelay.web.operations import Operation, answer_json, number_of
+from meshrelay.web.sessions import SESSION
+from meshrelay.web.text import clean_name
+from meshrelay.web.uploads import STEP_BYTES, refuse_large
+
+FILES_MAX = 100
+FILES_DEFAULT = 50
+# Pictures of dots: nothing in them can run. Everything else is saved, never opened here.
+INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+ALONE = "default-src 'none'; sandbox"
+
+
+class FileList(Struct, frozen=True):
+    """Files of a room, the newest first."""
+
+    files: list[FileState]
+
+
+class FileApi:
+    """The handlers; every one asks `office.files`."""
+
+    def __init__(self, office: Office, doors: Doors) -> None:
+        self._office = office
+        self._doors = doors
+
+    def operations(self) -> tuple[Operation, ...]:
+        """This part of the API, in the order of the documentation."""
+        return (
+            Operation(
+                "POST", "/api/blobs",
+                "Upload a photo or file (at most 8 MiB); then name it in a message of kind `file`: "
+                "body {blob, name, type, text, thumbnail: base64 of a JPEG or PNG ≤ 8 KiB}.",
+                self.keep, answer=KeptFile, status=201, token=True, is_input=True,
+                takes=tuple(MEDIA_TYPES),
+            ),
+            Operation(
+                "GET", "/api/blobs/{blob}",
+                "The content; 202 while it is fetched from another node, which this starts.",
+                self.content, media="*/*", meanwhile=FileState,
+            ),
+            Operation(
+                "POST", "/api/blobs/{blob}/fetch", "Get a file to this node; where it is now.",
+                self.fetch, answer=FileState, token=True, is_input=True,
+            ),
+            Operation(
+                "GET", "/api/blobs/{blob}/thumbnail", "Its small picture, if it has one.",
+                self.thumbnail, media="image/*",
+            ),
+            Operation(
+                "GET", "/api/rooms/{room}/files",
+                "Newest files of a room, older than the sort key `before`.",
+                self.files, answer=FileList, query=("before", "limit"),
+            ),
+        )  # fmt: skip
+
+    async def keep(self, request: web.Request) -> web.StreamResponse:
+        self._doors.count_post(request, request[SESSION])
+        refuse_large(request)
+        kept = await self._office.files.keep(
+            request[SESSION].seat, request.content_type, request.content.iter_chunked(STEP_BYTES)
+        )
+        return answer_json(kept, 201)
+
+    async def content(self, request: web.Request) -> web.StreamResponse:
+        person, blob = request[SESSION].seat.person, request.match_info["blob"]
+        found = self._office.files.content(person, blob)
+        if found is None:
+            return answer_json(self._office.files.fetch(person, blob), 202)
+        return await self._send(request, found)
+
+    async def _send(self, request: web.Request, found: Content) -> web.StreamResponse:
+        """Part by part, each verified; a corrupt one ends the answer short of its length."""
+        response = web.StreamResponse(headers=headers_of(found.type, found.name))
+        response.content_length = found.size
+        await response.prepare(request)
+        for part in range(1, found.parts + 1):
+            data = await self._office.files.part(found.blob, part)
+            if data is None:
+                if request.transport is not None:
+                    request.transport.close()
+                return response
+            await response.write(data)
+        await response.write_eof()
+        return response
+
+    async def fetch(self, request: web.Request) -> web.StreamResponse:
+        person = request[SESSION].seat.person
+        return answer_json(self._office.files.fetch(person, request.match_info["blob"]))
+
+    async def thumbnail(self, request: web.Request) -> web.StreamResponse:
+        person = request[SESSION].seat.person
+        media_type, data = self._office.files.thumbnail(person, request.match_info["blob"])
+        return web.Response(body=data, headers=headers_of(media_type, ""))
+
+    async def files(self, request: web.Request) -> web.StreamResponse:
+        person, room = request[SESSION].seat.person, request.match_info["room"]
+        limit = number_of(request, "limit", FILES_DEFAULT, FILES_MAX)
+        before = request.query.get("before") or None
+        return answer_json(FileList(self._office.files.files(person, room, before, limit)))
+
+
+def headers_of(media_type: str, name: str) -> dict[str, str]:
+    """What keeps somebody's file from being more than a file in the reader's browser."""
+    known = media_type if media_type in MEDIA_TYPES else "application/octet-stream"
+    shown = "inline" if known in INLINE else "attachment"
+    return {
+        "Content-Type": known,
+        "Content-Disposition": f"{shown}; filename*=UTF-8''{quote(clean_name(name), safe='')}",
+        "Content-Security-Policy": ALONE,
+        "Cache-Control": "private, no-store",
+    }

@@ -1,0 +1,24 @@
+"""The words of photos and files; part of `words.TABLE`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TABLE: Mapping[str, tuple[str, str]] = {
+    "files": ("資料・写真", "Files and photos"),
+    "files_empty": ("資料・写真はまだありません。", "No files or photos yet."),
+    "files_older": ("前の資料・写真", "Earlier files and photos"),
+    "file_here": ("ここにあります", "Here"),
+    "file_coming": ("取り寄せ中 {n}%", "Being fetched, {n} %"),
+    "file_held": ("{where}にあります", "At: {where}"),
+    "file_unknown": ("どこにあるか、まだ分かりません", "Not known yet where it is"),
+    "file_fetch": ("取り寄せる", "Fetch it"),
+    "file_choose": ("写真・ファイル（8 MBまで）", "Photo or file (at most 8 MB)"),
+    "file_text": ("ひとこと（なくてもよい）", "A word about it (optional)"),
+    "file_send": ("この資料を送る", "Send this file"),
+    "file_sending": ("送っています…", "Sending…"),
+    "file_help": (
+        "文章より後に、少しずつ届きます。ほかの区では、開いた人がいるときに取り寄せます。",
+        "It travels after all text, piece by piece. Other wards fetch it when somebody opens it.",
+    ),
+}
