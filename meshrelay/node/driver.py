@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from meshrelay.bearers.base import Bearer, Doorman, Link
 from meshrelay.core.accept import Prepared, prepare
-from meshrelay.core.entry import Draft, Entry, LogId, read_entry
+from meshrelay.core.entry import Draft, Entry, LogId, check_entry, read_entry
 from meshrelay.core.events import (
     EVICTED,
     AboveRead,
@@ -63,7 +63,7 @@ from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
 from meshrelay.core.vector import Line
 from meshrelay.core.verdict import UNKNOWN_KIND, WAITING, Verdict
-from meshrelay.errors import DamagedError, LocalProtocolError, StoreError
+from meshrelay.errors import DamagedError, LocalProtocolError, RemoteProtocolError, StoreError
 from meshrelay.node.behind import Behind
 from meshrelay.node.blobs import Blobs
 from meshrelay.node.clock import Clock
@@ -119,6 +119,7 @@ class Driver:
         self._witness = witness
         self._clock = clock
         self._folder = folder
+        folder.damaged = lambda number: self._soon(partial(self.judge_again, number))
         self._on_own_log_ended = on_own_log_ended
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
@@ -313,6 +314,17 @@ class Driver:
             )  # fmt: skip
             self.refused["damaged"] += found.high - found.low
             self.step(found)
+
+    def judge_again(self, number: int) -> None:
+        """What is stored beside an entry changed by itself: its verdict is found anew."""
+        raw = self._reader.raw(number)
+        try:
+            entry = read_entry(raw or b"")
+            check_entry(entry, self.machine.book.network)
+        except RemoteProtocolError:
+            return  # so did the entry: whoever sends it or scrubs finds that
+        self.refused["damaged"] += 1
+        self._put_verdict(number, self.machine.judge(entry))
 
     async def written(self, work: Callable[[LogStore], Any] | None = None) -> Any:
         """Wait until all that was queued is on disk, and `work` done; returns what it returns."""

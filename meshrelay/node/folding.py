@@ -48,6 +48,7 @@ class Folder:
         self._gone: deque[tuple[LogId, int]] = deque()
         self._fresh: deque[_Fresh] = deque()
         self.at = views.position()[1]
+        self.damaged: Callable[[int], None] = lambda _: None
 
     def take(self, first: int, taken: list[Taken], at_ms: int, seen_ms: int) -> None:
         """What this commit stores, from arrival number `first` on: it need not be read again."""
@@ -109,7 +110,10 @@ class Folder:
         ]
 
     def _item(self, stored: Stored) -> Item | None:
-        """None: the row is not what was written; whoever sends or scrubs it has it mended."""
+        """None: the row is not what was written, and is judged again or fetched again."""
+        if not stored.is_sound:
+            self.damaged(stored.entry)
+            return None
         try:
             entry = read_entry(stored.raw)
             check_entry(entry, self._book.network)

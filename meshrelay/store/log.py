@@ -25,6 +25,7 @@ from meshrelay.core.verdict import REFUSED
 from meshrelay.store.places import PLACE_EVERY, SEQ_MAX, place, placed
 from meshrelay.store.seen import Mark
 from meshrelay.store.sqlite import connect, ensure_schema
+from meshrelay.store.sums import sum_of
 
 VERSION = 3
 # Why an entry without an author, above an end, acts no more; one with an author says which end.
@@ -312,19 +313,23 @@ class LogStore:
         first = self._entry + 1
         self._entry += len(entries)
         self.connection.executemany(
-            "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?)",
             [
                 (number, self._logs.get(entry.log), entry.seq, entry.raw, verdict.state,
-                 verdict.reason, verdict.missing, age, seen_ms)
+                 verdict.reason, verdict.missing, age, seen_ms,
+                 sum_of(*verdict[:3], age, seen_ms))
                 for number, (entry, verdict, age) in enumerate(entries, first)
             ],
         )  # fmt: skip
         self._arrive(range(first, self._entry + 1), at_ms)
 
     def _arrive(self, entries: Iterable[int], at_ms: int) -> None:
-        rows = [(self._arrival + n, entry, at_ms) for n, entry in enumerate(entries, 1)]
+        rows = [
+            (number, entry, at_ms, sum_of(number, entry, at_ms))
+            for number, entry in enumerate(entries, self._arrival + 1)
+        ]
         self._arrival += len(rows)
-        self.connection.executemany("INSERT INTO arrivals VALUES (?,?,?)", rows)
+        self.connection.executemany("INSERT INTO arrivals VALUES (?,?,?,?)", rows)
 
     def _cut(self, cut: Line, fates: dict[bytes, Taken], at_ms: int) -> None:
         """Take a log back to a line; what stood above it arrives once more, as ended."""
@@ -335,10 +340,8 @@ class LogStore:
         for entry, raw in above:
             fate = fates.get(raw)
             verdict = fate.verdict[:3] if fate else NOBODYS
-            run(
-                "UPDATE entries SET log=NULL, state=?, reason=?, missing=? WHERE id=?",
-                (*verdict, entry),
-            )
+            run("UPDATE entries SET log=NULL WHERE id=?", (entry,))
+            self._set_verdict(entry, *verdict)
         self._displace(number, cut.height, SEQ_MAX)
         self._arrive([entry for entry, *_ in above], at_ms)
         size = sum(len(raw) for _, raw in above)
@@ -361,8 +364,16 @@ class LogStore:
         if self._orphaned(entry.seq, entry.raw) is None and not self._is_in_log(entry):
             self._entry += 1
             self.connection.execute(
-                "INSERT INTO entries VALUES (?,NULL,?,?,?,?,?,?,?)",
-                (self._entry, entry.seq, entry.raw, *verdict[:3], age, seen_ms),
+                "INSERT INTO entries VALUES (?,NULL,?,?,?,?,?,?,?,?)",
+                (
+                    self._entry,
+                    entry.seq,
+                    entry.raw,
+                    *verdict[:3],
+                    age,
+                    seen_ms,
+                    sum_of(*verdict[:3], age, seen_ms),
+                ),
             )
             self._arrive([self._entry], at_ms)
 
@@ -382,17 +393,22 @@ class LogStore:
         self, entry: int, state: int, reason: str, missing: bytes | None, at_ms: int
     ) -> None:
         """A verdict changed: the entry arrives once more for the folds."""
-        run = self.connection.execute
-        run(
-            "UPDATE entries SET state=?, reason=?, missing=? WHERE id=?",
-            (state, reason, missing, entry),
-        )
+        self._set_verdict(entry, state, reason, missing)
         self._arrive([entry], at_ms)
+
+    def _set_verdict(self, entry: int, state: int, reason: str, missing: bytes | None) -> None:
+        run = self.connection.execute
+        for age, seen_ms in run("SELECT age, seen_ms FROM entries WHERE id=?", (entry,)).fetchall():
+            run(
+                "UPDATE entries SET state=?, reason=?, missing=?, sum=? WHERE id=?",
+                (state, reason, missing, sum_of(state, reason, missing, age, seen_ms), entry),
+            )
 
     def keep_answer(self, author: str, message_id: bytes, content: bytes, answer: bytes) -> None:
         """What a message id was answered, with what it stood for."""
         self.connection.execute(
-            "INSERT INTO answers VALUES (?,?,?,?)", (author, message_id, content, answer)
+            "INSERT INTO answers VALUES (?,?,?,?,?)",
+            (author, message_id, content, answer, sum_of(author, message_id, content, answer)),
         )
 
     def keep_have(self, signer: bytes, raw: bytes) -> None:

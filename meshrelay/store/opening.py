@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apsw
 
+from meshrelay.core.gaps import Gaps
 from meshrelay.core.signing import hash32
 from meshrelay.errors import ConfigError, RemoteProtocolError
 from meshrelay.store.log import Loaded, LogStore, schema_of
@@ -16,6 +17,8 @@ from meshrelay.store.salvage import salvage
 log = logging.getLogger("meshrelay.store")
 
 MARK = ".unreadable"
+# How SQLite says that a page, the head or the name of a table is not what was written.
+DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError)
 
 
 def mark_damaged(path: Path) -> None:
@@ -51,7 +54,7 @@ def _sound(path: Path) -> tuple[LogStore, Loaded] | None:
     try:
         store = LogStore(path)
     except ConfigError as error:
-        if isinstance(error.__cause__, apsw.CorruptError | apsw.NotADBError) or _is_ours(path):
+        if isinstance(error.__cause__, DAMAGED) or _is_ours(path):
             return None
         raise
     try:
@@ -61,7 +64,7 @@ def _sound(path: Path) -> tuple[LogStore, Loaded] | None:
         loaded = store.load()
         if _heads_are_right(store, loaded) and _records_are_right(store):
             return store, loaded
-    except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, RemoteProtocolError, TypeError):
+    except (*DAMAGED, RemoteProtocolError, TypeError):
         pass  # a page, a name of a table, or a value is not what was written
     store.connection.close()
     return None
@@ -83,6 +86,12 @@ def _records_are_right(store: LogStore) -> bool:
     return all(hash32(raw) == record_id for record_id, raw in rows)
 
 
+def _are_gaps_of(gaps: Gaps, height: int) -> bool:
+    """Whether they lie below the height, one above the other."""
+    ends = [end for gap in gaps for end in (gap.low, gap.high)]
+    return ends == sorted(ends) and (not ends or ends[-1] <= height)
+
+
 def _heads_are_right(store: LogStore, loaded: Loaded) -> bool:
     """Whether each log ends as its line says, unless its newest entry is in a gap."""
     run = store.connection.execute
@@ -93,7 +102,9 @@ def _heads_are_right(store: LogStore, loaded: Loaded) -> bool:
     }
     for line, _ in loaded.lines:
         gaps = loaded.gaps.get(line.log, ())
-        if gaps and gaps[-1].high >= line.height:
+        if not _are_gaps_of(gaps, line.height):
+            return False
+        if gaps and gaps[-1].high == line.height:
             continue
         number = store.number(line.log)
         raw = tail.get((number, line.height))

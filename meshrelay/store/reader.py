@@ -19,12 +19,14 @@ from meshrelay.core.verdict import UNKNOWN_KIND
 from meshrelay.errors import DamagedError, StoreError
 from meshrelay.store.places import SEQ_MAX, Places
 from meshrelay.store.sqlite import connect, failure
+from meshrelay.store.sums import sum_of
 
 _HELD = "e.raw, e.age, e.seen_ms"
 
 
 class Stored(NamedTuple):
-    """One stored entry as folds need it. `ended`: an end took it out of its log."""
+    """One stored entry as folds need it. `ended`: an end took it out of its log. `is_sound`: what
+    this node wrote beside it is as it was written."""
 
     number: int
     raw: bytes
@@ -34,6 +36,8 @@ class Stored(NamedTuple):
     age: int
     seen_ms: int
     ended: int
+    entry: int
+    is_sound: bool
 
 
 class LogReader:
@@ -171,7 +175,7 @@ class LogReader:
     def next_held(self, log: LogId, after: int) -> int:
         """The lowest seq above `after` that is held; one past the height when none is."""
         found = next(self._rows(log, after, SEQ_MAX, "1"), None)
-        return int(found[0]) if found is not None else self.line(log)[0] + 1
+        return int(found[0]) if found is not None else max(self.line(log)[0], after) + 1
 
     def used(self) -> int:
         """Bytes of log.db that hold something."""
@@ -243,12 +247,24 @@ class LogReader:
     def arrivals_after(self, number: int, limit: int) -> list[Stored]:
         """What arrived, or was judged anew, after arrival `number`."""
         query = (
-            "SELECT a.number, e.raw, e.state, e.reason, a.at_ms, e.age, e.seen_ms, e.log IS NULL "
-            "FROM arrivals a JOIN entries e ON e.id = a.entry "
+            "SELECT a.number, e.raw, e.state, e.reason, a.at_ms, e.age, e.seen_ms, e.log IS NULL, "
+            "e.id, e.missing, e.sum, a.sum FROM arrivals a JOIN entries e ON e.id = a.entry "
             "WHERE a.number > ? ORDER BY a.number LIMIT ?"
         )
         rows = self._run(query, (number, limit))
-        return [Stored(*row) for row in rows]
+        found = []
+        for *row, missing, entry_sum, arrival_sum in rows:
+            stored = Stored._make([*row, True])
+            told = (stored.state, stored.reason, missing, stored.age, stored.seen_ms)
+            came = (stored.number, stored.entry, stored.at_ms)
+            is_sound = sum_of(*told) == entry_sum and sum_of(*came) == arrival_sum
+            found.append(stored._replace(is_sound=is_sound))
+        return found
+
+    def raw(self, entry: int) -> bytes | None:
+        """The bytes of an entry by its number."""
+        row = self._run("SELECT raw FROM entries WHERE id=?", (entry,)).fetchone()
+        return row[0] if row else None
 
     def newest_arrival(self) -> int:
         """Number of the newest arrival, 0 if none."""
@@ -256,11 +272,13 @@ class LogReader:
 
     def answer(self, author: str, message_id: bytes) -> tuple[bytes, bytes] | None:
         """(content, answer) kept for a message id."""
-        row: tuple[bytes, bytes] | None = self._run(
-            "SELECT content, answer FROM answers WHERE author=? AND message_id=?",
+        row = self._run(
+            "SELECT content, answer, sum FROM answers WHERE author=? AND message_id=?",
             (author, message_id),
         ).fetchone()
-        return row
+        if row is None or sum_of(author, message_id, *row[:2]) != row[2]:
+            return None
+        return row[0], row[1]
 
     def addresses(self) -> list[tuple[str, int]]:
         """(host, port) where peers were reached, newest first."""

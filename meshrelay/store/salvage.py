@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from meshrelay.core.clock import age_now
 from meshrelay.core.entry import Entry, LogId, check_entry, read_entry
 from meshrelay.core.events import Commit, Holes, Taken
 from meshrelay.core.gaps import Gap, opened, unpack
@@ -23,6 +24,7 @@ from meshrelay.core.records import Record, read_record
 from meshrelay.core.verdict import Verdict
 from meshrelay.errors import RemoteProtocolError
 from meshrelay.store.log import LogStore, schema_of
+from meshrelay.store.seen import Mark
 from meshrelay.store.sqlite import PAGE_BYTES, transaction
 
 ASIDE = ".damaged"
@@ -79,6 +81,9 @@ def _mend_head(path: Path) -> None:
     """A file of which only the first bytes are damaged can be read all the same."""
     with path.open("r+b") as file:
         file.write(_HEAD)
+        for at, number in ((44, 4), (56, 1)):  # schema format, UTF-8
+            file.seek(at)
+            file.write(number.to_bytes(4, "big"))
 
 
 @contextlib.contextmanager
@@ -111,13 +116,16 @@ class _Salvage:
         self._tries_left = TRIES_MAX
 
     def run(self) -> tuple[int, int]:
+        rows = self._fetch("SELECT value FROM meta WHERE key='seen'")
+        with contextlib.suppress(ValueError, TypeError, AttributeError, IndexError):
+            self._seen_ms = Mark.unpack(rows[0][0]).seen_ms if rows else 0
         records = [record for record in map(_sound_record, self._records()) if record]
         records.sort(key=lambda pair: pair[0])
         self._write(Commit(1, [], [record for _, record in records], None, None))
         places: dict[LogId, dict[int, int]] = {}
         for number, is_loose, entry, row in self._entries():
             if is_loose:
-                orphan = Taken(entry, Verdict(row[0], row[1], row[2]), row[3])
+                orphan = Taken(entry, Verdict(row[0], row[1], row[2]), self._age(*row[3:]))
                 self._write(Commit(1, [], [], None, None, orphans=[orphan]))
             else:
                 places.setdefault(entry.log, {})[entry.seq] = number
@@ -162,7 +170,7 @@ class _Salvage:
 
     def _after(self, number: int, limit: int) -> list[tuple[Any, ...]] | None:
         return self._fetch(
-            "SELECT id, log IS NULL, raw, state, reason, missing, age FROM entries "
+            "SELECT id, log IS NULL, raw, state, reason, missing, age, seen_ms FROM entries "
             "WHERE id>? ORDER BY id LIMIT ?", number, limit,
         )  # fmt: skip
 
@@ -208,7 +216,8 @@ class _Salvage:
         dropped = self._evicted(log)
         for seq in sorted(numbers):
             rows = self._fetch(
-                "SELECT raw, state, reason, missing, age FROM entries WHERE id=?", numbers[seq]
+                "SELECT raw, state, reason, missing, age, seen_ms FROM entries WHERE id=?",
+                numbers[seq],
             )
             if not rows:
                 continue
@@ -219,7 +228,8 @@ class _Salvage:
             if seq > height + 1:
                 wanted = seq - 1 > dropped
                 gaps = opened(gaps, Gap(height, head, seq - 1, entry.prev, wanted))
-            taken.append(Taken(entry, Verdict(row[1], row[2], row[3]), row[4]))
+            verdict = Verdict(row[1], row[2], row[3])
+            taken.append(Taken(entry, verdict, self._age(row[4], row[5])))
             height, head = seq, entry.id
             if len(taken) >= PIECE:
                 self._write(Commit(1, taken, [], None, None))
@@ -237,15 +247,19 @@ class _Salvage:
             return max((gap.high for gap in gaps if not gap.wanted), default=0)
         return 0
 
+    def _age(self, age: int, seen_ms: int) -> int:
+        """What is known of an entry's age now: at least what this store saw pass since it came."""
+        return age_now(age, seen_ms, max(self._seen_ms, seen_ms), 0) | 1
+
     def _put_rest(self) -> None:
         """Answers, incarnations and the counters that a peer cannot give back."""
         run = self._store.connection.execute
         for query, insert in (
-            ("SELECT author, message_id, content, answer FROM answers",
-             "INSERT OR IGNORE INTO answers VALUES (?,?,?,?)"),
+            ("SELECT author, message_id, content, answer, sum FROM answers",
+             "INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?)"),
             ("SELECT number, incarnation, began FROM incarnations ORDER BY number",
              "INSERT OR IGNORE INTO incarnations VALUES (?,?,min(?, 0))"),
-            ("SELECT key, value FROM meta WHERE key='starts' OR key LIKE 'count %'",
+            ("SELECT key, value FROM meta WHERE key IN ('starts', 'seen') OR key LIKE 'count %'",
              "INSERT OR IGNORE INTO meta VALUES (?,?)"),
         ):  # fmt: skip
             with contextlib.suppress(apsw.Error):  # as many as can be read before a damaged page
@@ -254,12 +268,13 @@ class _Salvage:
 
 
 def _are_plain(row: list[Any]) -> bool:
-    state, reason, missing, age = row
+    state, reason, missing, age, seen_ms = row
     return (
         isinstance(state, int)
         and isinstance(reason, str)
         and (missing is None or isinstance(missing, bytes))
         and isinstance(age, int)
+        and isinstance(seen_ms, int)
     )
 
 

@@ -18,7 +18,7 @@ CREATE TABLE logs (
 );
 
 -- log NULL: above an end, in no log any more; the folds still know it. age: the known age it
--- came with (core/clock.py), seen_ms: what this store had seen pass by then.
+-- came with (core/clock.py), seen_ms: what this store had seen pass by then. sum: store/sums.py.
 CREATE TABLE entries (
   id INTEGER PRIMARY KEY,
   log INTEGER,
@@ -28,7 +28,8 @@ CREATE TABLE entries (
   reason TEXT NOT NULL,
   missing BLOB,
   age INTEGER NOT NULL,
-  seen_ms INTEGER NOT NULL
+  seen_ms INTEGER NOT NULL,
+  sum INTEGER NOT NULL
 );
 CREATE TABLE places (
   log INTEGER NOT NULL, seq INTEGER NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (log, seq)
@@ -38,7 +39,9 @@ CREATE INDEX entries_waiting ON entries (missing) WHERE missing IS NOT NULL;
 CREATE INDEX entries_unknown ON entries (state) WHERE state = 2;
 
 -- One row when an entry arrives and one more when its verdict changes: what folds read.
-CREATE TABLE arrivals (number INTEGER PRIMARY KEY, entry INTEGER NOT NULL, at_ms INTEGER NOT NULL);
+CREATE TABLE arrivals (
+  number INTEGER PRIMARY KEY, entry INTEGER NOT NULL, at_ms INTEGER NOT NULL, sum INTEGER NOT NULL
+);
 
 -- Rows that did not verify any more, as they were found.
 CREATE TABLE quarantine (
@@ -60,6 +63,7 @@ CREATE TABLE answers (
   message_id BLOB NOT NULL,
   content BLOB NOT NULL,
   answer BLOB NOT NULL,
+  sum INTEGER NOT NULL,
   PRIMARY KEY (author, message_id)
 ) WITHOUT ROWID;
 

@@ -47,7 +47,8 @@ def test_two_processes_cut_as_one_does() -> None:
 def test_a_store_that_never_syncs_is_found_torn() -> None:
     found = [fault for seed in range(6) for fault in cuts.world(seed, "OFF").faults]
 
-    assert any("holds what no commit left" in fault for fault in found)
+    torn = ("holds what no commit left", "integrity_check", "cannot be read")
+    assert any(word in fault for fault in found for word in torn)
 
 
 def test_a_writer_that_answers_before_its_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,14 +137,14 @@ def test_the_same_case_meets_the_same_call_however_many_there_are() -> None:
 def test_a_reader_that_forwards_whatever_it_reads_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def lenient(self: LogReader, log: LogId, first: int, bytes_max: int) -> list[HeldEntry]:
         rows = self._run(
-            "SELECT raw, age, seen_ms FROM entries WHERE seq>=? AND log="
+            "SELECT seq, raw, age, seen_ms FROM entries WHERE seq>=? AND log="
             "(SELECT id FROM logs WHERE origin=? AND incarnation=? AND lane=?) ORDER BY seq",
             (first, *log),
         )
-        return [HeldEntry(*row) for row in rows]
+        return [HeldEntry(*row) for number, (seq, *row) in enumerate(rows, first) if seq == number]
 
     monkeypatch.setattr(LogReader, "read", lenient)
-    row = flips.run(24, 0)
+    row = flips.run(80, 0)
 
     assert any("forwarded" in fault for fault in row.faults)
     assert row.counts["without effect"]

@@ -11,7 +11,7 @@ from tests.disk.repair import mended
 from tests.disk.script import Script, script_of
 
 SCRIPT = 2  # its log is folded in rarely, so there is much in the WAL
-KEPT_BYTES = 100_000
+KEPT_BYTES = 40_000
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def store(tmp_path: Path) -> LogStore:
 def test_a_copy_is_the_store_of_the_moment_at_which_it_began(
     store: LogStore, tmp_path: Path
 ) -> None:
-    big = "INSERT INTO answers VALUES (?, zeroblob(16), zeroblob(4096), x'00')"
+    big = "INSERT INTO answers VALUES (?, zeroblob(16), zeroblob(4096), x'00', 0)"
     store.connection.executemany(big, [(f"{n}",) for n in range(2 * STEP_PAGES)])
     steps: list[int] = []
 
@@ -75,7 +75,7 @@ def test_a_node_that_writes_much_meanwhile_keeps_its_wal_small_and_there_is_no_c
     store: LogStore, tmp_path: Path
 ) -> None:
     wal = tmp_path / "log.db-wal"
-    blob = "INSERT INTO answers VALUES (?, zeroblob(16), randomblob(?), x'00')"
+    blob = "INSERT INTO answers VALUES (?, zeroblob(16), randomblob(?), x'00', 0)"
     store.connection.executemany(blob, [(f"{n}", PAGE) for n in range(4 * STEP_PAGES)])
     steps: list[int] = []
 
