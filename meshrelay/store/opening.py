@@ -64,7 +64,7 @@ def _sound(path: Path) -> tuple[LogStore, Loaded] | None:
         loaded = store.load()
         if _heads_are_right(store, loaded) and _records_are_right(store):
             return store, loaded
-    except (*DAMAGED, RemoteProtocolError, TypeError):
+    except (*DAMAGED, RemoteProtocolError, TypeError, UnicodeDecodeError):
         pass  # a page, a name of a table, or a value is not what was written
     store.connection.close()
     return None
@@ -107,6 +107,9 @@ def _heads_are_right(store: LogStore, loaded: Loaded) -> bool:
         if gaps and gaps[-1].high == line.height:
             continue
         number = store.number(line.log)
+        query = "SELECT id FROM logs WHERE origin=? AND incarnation=? AND lane=?"
+        if run(query, line.log).fetchone() != (number,):  # the index says something else
+            return False
         raw = tail.get((number, line.height))
         if raw is None:
             row = run(

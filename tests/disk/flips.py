@@ -32,6 +32,7 @@ from meshrelay.store.reader import LogReader
 from meshrelay.store.salvage import ASIDE
 from meshrelay.store.sqlite import PAGE_BYTES
 from tests.disk.life import Life, copied
+from tests.disk.repair import mended
 from tests.disk.script import (
     FAST,
     SCRIPTS,
@@ -49,6 +50,8 @@ LOG, WAL = "log.db", "log.db-wal"
 BITS_MAX = 3
 # What a page of SQLite begins with: its kind, its counts, where its first cells are.
 HEAD_BYTES = 32
+# So many cases, one is also joined with a sound store.
+MEND_EVERY = 10
 READ_BYTES_MAX = 16 * 1024
 # Of a row of a page: when its entry came, and its known age.
 _TIMES = re.compile(r'"(arrived|age|seen_ms)": \d+')
@@ -70,6 +73,19 @@ def run(cases: int, seed: int) -> Row:
         row.counts += Counter({f"WRONG: {word}": n for word, n in looked.wrong.items()})
         row.counts["without effect"] += not looked.noticed and not looked.wrong
         row.expect(not looked.wrong, f"case {case}, {name}: {', '.join(sorted(looked.wrong))}")
+    row.counts["mended by a peer"] = 0
+    for case in range(seed, seed + cases, MEND_EVERY):
+        script = script_of(case % SCRIPTS)
+        with TemporaryDirectory(prefix="flips-", dir=FAST) as top:
+            damaged, sound = Path(top) / "damaged", Path(top) / "sound"
+            damaged.mkdir()
+            sound.mkdir()
+            flip(damaged, script, Random(f"flips {case}"))
+            for each, data in image(script).files.items():
+                (sound / each).write_bytes(data)
+            left = mended(damaged, sound, script.groups[-1].entries)
+        row.counts["mended by a peer"] += not left
+        row.expect(not left, f"case {case}: not mended: {left[:3]}")
     return row
 
 
