@@ -19,7 +19,7 @@ help:
 	@echo "make run    the demo: broker, HQ and three wards; ARGS='--no-story' etc."
 	@echo "make test   lint, types, every test"
 	@echo "make proof  simulated storms, planted faults, failing disks, real hosts and brokers, forgeries (≤ 25 min)"
-	@echo "make storm  10,000 simulated storms, by hand"
+	@echo "make storm  10,000 simulated storms and as many power cuts, by hand"
 	@echo "make lint   ruff, mypy, import contracts"
 	@echo "make bench  figures of this machine, table and JSON"
 	@echo "make kill-runs  50 runs of killing every process (ARGS='--runs 2' for fewer)"
@@ -76,6 +76,7 @@ unit: $(VENV)/.test .venv-cwt/.done
 # Each row prints its seeds, kills and cases, and the line that repeats a failure.
 proof: deps $(VENV)/.test
 	$(BIN)/python -m tests.sim --seeds 0..300 --both-hash-seeds
+	$(BIN)/python -m tests.sim --seeds 20000..20150
 	$(BIN)/python -m tests.sim --faults
 	$(BIN)/python -m tests.forged
 	$(BIN)/python -m tests.forged.restored --cases 20
@@ -86,6 +87,7 @@ proof: deps $(VENV)/.test
 
 storm: deps $(VENV)/.test
 	$(BIN)/python -m tests.sim --storm $(ARGS)
+	$(BIN)/python -m tests.disk --only cuts --cuts 10000 --jobs 2
 
 bench: deps $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks $(ARGS)
