@@ -24,6 +24,7 @@ from tests.benchmarks import (
     roster,
     send,
     traffic,
+    wear,
 )
 from tests.benchmarks.figures import Figure, show
 
@@ -42,6 +43,8 @@ MEASURES: dict[str, tuple[Measure, str]] = {
     "send": (send.measure, "press send → shown on another ward's page (1 min)"),
     "idle": (idle.measure, "memory of a node at rest (1.5 min)"),
     "ready": (ready.measure, "start with 100,000 entries in the store (2 min)"),
+    "wear": (wear.measure, "bytes written to the card for an entry (10 s)"),
+    "million": (wear.million, "start, memory and a page with 1,000,000 entries (8 min)"),
     "page": (page.measure, "bytes of a cold room page, requests that leave (10 s)"),
 }
 

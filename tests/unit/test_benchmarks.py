@@ -16,7 +16,7 @@ import pytest
 from meshrelay.cli.brokerdir import mosquitto
 from meshrelay.core.frames import encode_frame
 from meshrelay.desk import talk
-from tests.benchmarks import accept, drain, frames, mesh, others, phrases
+from tests.benchmarks import accept, drain, frames, mesh, others, phrases, wear
 from tests.benchmarks.__main__ import MEASURES, parser
 from tests.benchmarks.figures import AT_LEAST, Figure, document, percentile
 from tests.lab import photo
@@ -34,6 +34,13 @@ async def test_acceptance_is_measured_on_entries_that_are_stored_and_effective(
     assert found.detail["entries"] == 20
     assert found.value > 0 and found.target == "≥ 0.35 V"
     assert figures["  verified on two threads ÷ one"].target == "≥ 1.4 x"
+
+
+async def test_what_a_store_writes_is_less_than_eight_times_what_it_keeps(tmp_path: Path) -> None:
+    (figure,) = await wear.measure(tmp_path, 2_000)
+
+    assert 500 < figure.value < 4_000
+    assert 450 < figure.detail["bytes of an entry"] < 520
 
 
 def test_a_missed_target_fails_the_document_and_an_untold_one_does_not() -> None:
