@@ -224,7 +224,7 @@ class Corpus:
         vector = Vector()
         for lane in range(3):
             line = Line(LogId(KITA.public, INCARNATION, lane), 5, rng.randbytes(ID_BYTES))
-            vector.advance(*line)
+            vector.advance(*line[:3])
         have = make_have(
             KITA, NETWORK, vector, rng.randbytes(8), [b"past one"], 0, PT_MS, bytes(8),
             {1: "0.1", 2: 4, 3: [1, 2, 3, 4], 4: 9, 5: 1 << 33},

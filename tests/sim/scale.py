@@ -49,7 +49,7 @@ def options_for(nodes: int, seed: int = 1) -> Options:
     """A star: every node has one link, to the archive."""
     return Options(
         seed, "star", nodes + 1, 1, 0.0, False, 0.0, 20, 0, (40,) * (nodes + 1), ("good",), (),
-        False, 0, 0,
+        False, 0, 0, False,
     )  # fmt: skip
 
 
