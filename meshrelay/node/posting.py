@@ -137,7 +137,11 @@ class Posting:
             raise revoked_node()
         if seat.revoked:
             raise card_revoked()
-        self._room.refuse(lane)
+        try:
+            self._room.refuse(lane)
+        except RefusedError as refused:
+            self._driver.refused[refused.code] += 1
+            raise
         storing = asyncio.get_running_loop().create_task(
             self._store_message(key, content, room, draft())
         )

@@ -87,6 +87,7 @@ async def test_an_island_without_hq_loses_nothing_and_says_who_is_refused(tmp_pa
         assert kita.room.used * 100 >= kita.room.quota * PEOPLE_FULL[1]
         assert kita.room.used < kita.room.quota
         assert any("% of the store is used" in sentence for sentence in kita.status().trouble)
+        assert kita.status().refused["storage_full"] >= 1
         await asyncio.sleep(4)  # several rounds of making room
         (own,) = [log for log in kita.machine.vector.lines if log.origin == kita.machine.me
                   and log.lane == 1]  # fmt: skip
