@@ -24,6 +24,8 @@ MEASURE_S = 1.0
 EVICT_BYTES = 256 * 1024
 # After asking the archives, before their HAVEs count.
 ANSWER_S = 1.0
+# Nothing could go: perhaps an archive is in reach by then.
+FRUITLESS_S = 15.0
 # 64 KiB a second: a full store of 4 GB is looked through in 18 hours, for 1 % of a Pi.
 SCRUB_BYTES, SCRUB_S = 64 * 1024, 1.0
 SCRUB_REST_S = 600.0
@@ -48,13 +50,16 @@ class Keeping:
 
     async def run(self) -> None:
         """Measure, and make room when there is little, until cancelled."""
+        rest_s = 0.0
         while True:
             self.measure()
-            if to_free(self.room.used, self.room.quota):
-                await self._make_room()
+            rest_s = max(rest_s - MEASURE_S, 0.0)
+            if to_free(self.room.used, self.room.quota) and not rest_s:
+                rest_s = 0.0 if await self._make_room() else FRUITLESS_S
             await asyncio.sleep(MEASURE_S)
 
-    async def _make_room(self) -> None:
+    async def _make_room(self) -> int:
+        """Drop what may go, in pieces; returns its bytes."""
         self._driver.step(AskArchives())
         await asyncio.sleep(ANSWER_S)
         dropped = 0
@@ -69,6 +74,7 @@ class Keeping:
         if dropped:
             log.info("dropped for space bytes=%d", dropped)
             await self._forget_arrivals()
+        return dropped
 
     def _evict(self) -> int:
         """Drop one piece; returns its bytes, 0 when nothing may go."""

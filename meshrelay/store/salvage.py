@@ -58,9 +58,7 @@ def salvage(path: Path, network: bytes, seen_ms: int = 0) -> Salvaged:
         path.with_name(fresh.name + suffix).unlink(missing_ok=True)
         path.with_name(aside.name + suffix).unlink(missing_ok=True)
         if path.with_name(path.name + suffix).exists() and suffix != "-shm":
-            shutil.copyfile(
-                path.with_name(path.name + suffix), aside.with_name(aside.name + suffix)
-            )
+            _put_aside(path.with_name(path.name + suffix), aside.with_name(aside.name + suffix))
     _mend_head(aside)
     store = LogStore(fresh)
     store.load()
@@ -75,6 +73,14 @@ def salvage(path: Path, network: bytes, seen_ms: int = 0) -> Salvaged:
     for views in path.parent.glob("views.db*"):
         views.unlink()
     return Salvaged(*counts, aside)
+
+
+def _put_aside(source: Path, target: Path) -> None:
+    """A second name, so that a full card need not hold it twice."""
+    try:
+        target.hardlink_to(source)
+    except OSError:  # a file system without links
+        shutil.copyfile(source, target)
 
 
 def _mend_head(path: Path) -> None:
