@@ -95,6 +95,8 @@ class Filling:
         for link in self._state.links.values():
             lacks_it = link.floors.get(log, 0) >= gap.high
             waited_ms = now.mono_ms - link.fills_asked.get(log, now.mono_ms - LONG_AGO)
+            if not self._state.knows_later_frames(link.peer):
+                continue
             if waited_ms >= (LACKED_AGAIN_MS if lacks_it else FILL_AGAIN_MS):
                 links.append(link)
         links.sort(key=lambda link: link.floors.get(log, 0))

@@ -145,7 +145,7 @@ class Seeking:
     def ask_archives(self, blob: bytes) -> Iterator[Effect]:
         """Have the archives name it in their HAVEs, if they hold it."""
         for link in self._state.links.values():
-            if self._state.is_archive(link.peer) and self._speaks(link):
+            if self._state.is_archive(link.peer) and self._state.knows_later_frames(link.peer):
                 yield send(link, Seek(blob, 0))
 
     def _find(self, blob: bytes) -> Fetch | None:
@@ -156,15 +156,14 @@ class Seeking:
         fetch = self._find(blob)
         return fetch is not None and fetch.level <= level
 
-    def _speaks(self, link: LinkState) -> bool:
-        """Whether the peer knows these frames: software that does says so in its HAVEs."""
-        newest = self._state.receipts.newest(link.peer)
-        return newest is not None and newest.blobs is not None
-
     def look(self, now: Now) -> Iterator[Effect]:
         """Give every link that brings no blob the most pressing one that it may have."""
         for link in list(self._state.links.values()):
-            if link.id not in self._bringing and any(self._fetches) and self._speaks(link):
+            if (
+                link.id not in self._bringing
+                and any(self._fetches)
+                and self._state.knows_later_frames(link.peer)
+            ):
                 fetch = next(self._looked_at(link, now), None)
                 if fetch is not None:
                     yield from self._ask(link, fetch, now)
@@ -326,7 +325,7 @@ class Seeking:
         """Nothing of it came for a lease: text went first, or it was lost, or nobody sends it."""
         silent = link.came == fetch.came
         others = [each for each in self._state.links.values() if each is not link]
-        others = [each for each in others if self._speaks(each)]
+        others = [each for each in others if self._state.knows_later_frames(each.peer)]
         fetch.fruitless += 1
         if (silent or fetch.fruitless >= LEASES_FRUITLESS_MAX) and any(
             self._may_have(fetch, other, now) for other in others

@@ -57,6 +57,14 @@ class State:
         known = self.book.nodes.get(node)
         return known is not None and ROLE_ARCHIVE in known.roles
 
+    def knows_later_frames(self, node: bytes) -> bool:
+        """Whether a node's software knows frames 11 to 14; an older one closes the link on them.
+
+        It says so by naming blobs in its HAVEs, if only none.
+        """
+        newest = self.receipts.newest(node)
+        return newest is not None and newest.blobs is not None
+
     def known_of_us(self, cursor: Cursor) -> int:
         """How far a peer's cursor knows this store; what it knew of a lost future does not count.
 
