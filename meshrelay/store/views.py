@@ -16,6 +16,7 @@ from meshrelay.errors import ConfigError
 from meshrelay.store.sqlite import connect, ensure_schema, transaction
 
 VERSION = 4
+UNSEEN_AMONG = 2_000
 # Rows are appended, and whoever points at one does it by number: a message is written in four
 # small places and one long one.
 SCHEMA = """
@@ -204,15 +205,18 @@ class ViewReader:
         return [row[0] for row in self._run(query, (kind, group))]
 
     def unseen(self, kind: str, group: str, seen_kind: str, person: str, limit: int) -> int:
-        """How many rows of a group have no `seen_kind` row of this person on any carrier."""
+        """How many rows of a group have no `seen_kind` row of this person on any carrier.
+
+        Counted among the newest UNSEEN_AMONG: a badge must not read a room of a million.
+        """
         own = f"{person}/"
         count = self._run(
-            "SELECT count(*) FROM (SELECT 1 FROM rows r WHERE r.kind=? AND r.grp=? "
-            "AND substr(r.key, 1, ?) <> ? AND NOT EXISTS (SELECT 1 FROM carriers c "
+            "SELECT count(*) FROM (SELECT 1 FROM (SELECT id, key FROM rows WHERE kind=? AND grp=? "
+            "ORDER BY sort DESC LIMIT ?) r WHERE substr(r.key, 1, ?) <> ? AND NOT EXISTS (SELECT 1 FROM carriers c "
             "JOIN logs l ON l.id=c.log "
             "JOIN rows s ON s.kind=? AND s.key = l.name || ':' || c.seq || ':' || ? "
             "WHERE c.row=r.id) LIMIT ?)",
-            (kind, group, len(own), own, seen_kind, person, limit),
+            (kind, group, UNSEEN_AMONG, len(own), own, seen_kind, person, limit),
         ).get
         return int(count)
 

@@ -70,7 +70,7 @@ def _parts(machine: sync.Machine) -> tuple[Any, ...]:
     """What an Announcing is made of."""
     return (
         machine._state, machine.following, machine.fetching, machine.serving, machine.statements,
-        machine.forks,
+        machine.forks, machine.filling,
     )  # fmt: skip
 
 
