@@ -212,8 +212,8 @@ class ViewReader:
         own = f"{person}/"
         count = self._run(
             "SELECT count(*) FROM (SELECT 1 FROM (SELECT id, key FROM rows WHERE kind=? AND grp=? "
-            "ORDER BY sort DESC LIMIT ?) r WHERE substr(r.key, 1, ?) <> ? AND NOT EXISTS (SELECT 1 FROM carriers c "
-            "JOIN logs l ON l.id=c.log "
+            "ORDER BY sort DESC LIMIT ?) r WHERE substr(r.key, 1, ?) <> ? AND NOT EXISTS "
+            "(SELECT 1 FROM carriers c JOIN logs l ON l.id=c.log "
             "JOIN rows s ON s.kind=? AND s.key = l.name || ':' || c.seq || ':' || ? "
             "WHERE c.row=r.id) LIMIT ?)",
             (kind, group, UNSEEN_AMONG, len(own), own, seen_kind, person, limit),
