@@ -394,7 +394,8 @@ class Node:
             self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        self._blobs.follow()
+        if self._ready:  # a fold may end after the views are closed
+            self._blobs.follow()
         for wake in list(self._wakes):
             wake()
 
