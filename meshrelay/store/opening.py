@@ -12,7 +12,6 @@ from meshrelay.core.signing import hash32
 from meshrelay.errors import ConfigError, RemoteProtocolError
 from meshrelay.store.log import Loaded, LogStore, schema_of
 from meshrelay.store.places import placed
-from meshrelay.store.salvage import salvage
 
 log = logging.getLogger("meshrelay.store")
 
@@ -36,6 +35,8 @@ def open_store(path: Path, network: bytes) -> tuple[LogStore, Loaded]:
     mark = path.with_name(path.name + MARK)
     opened = None if mark.exists() else _sound(path)
     if opened is None:
+        from meshrelay.store.salvage import salvage  # not a line of it in a sound node's memory
+
         log.error("store damaged: taking over what can be read path=%s", path)
         saved = salvage(path, network)
         log.warning(

@@ -19,7 +19,7 @@ PAGE_BYTES = 2_048
 # Checkpoint at about 2 MiB of log, so that it stays below 4 MiB under bursts.
 CHECKPOINT_PAGES = 1_000
 # Of the one writer of log.db, and of each other connection: the kernel keeps the file too.
-CACHE_KIB_WRITER, CACHE_KIB = 1_000, 500
+CACHE_KIB_WRITER, CACHE_KIB = 1_000, 250
 
 
 def connect(path: Path, *, durable: bool, readonly: bool = False) -> apsw.Connection:
