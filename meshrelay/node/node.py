@@ -87,6 +87,7 @@ class Node:
 
     def __init__(self, directory: Path, config: Config, keys: Keys) -> None:
         self._directory = directory
+        self._is_open = False
         self._config = config
         path = directory / "log.db"
         self.room = StoreRoom(directory, config.storage.quota_mb * MB)
@@ -105,7 +106,7 @@ class Node:
         self._me = keys.signer.public
         self._box = keys.box
         self._incarnations = loaded.incarnations
-        began = self._begin_incarnation(loaded.change, book)
+        began = self._begin_incarnation(loaded.change, book, loaded.is_salvaged)
         # What the store does not hold yet; the sync machine hears it at start.
         self._enrolment = [record for record in keys.records() if record.id not in book]
         vector = restore_vector(
@@ -159,19 +160,19 @@ class Node:
             raise ConfigError(f"{self._directory / 'enrolment.cbor'}: {error}") from error
         return book
 
-    def _begin_incarnation(self, change: int, book: RecordBook) -> bool:
+    def _begin_incarnation(self, change: int, book: RecordBook, is_salvaged: bool) -> bool:
         """Continue the last one only if the witness proves it; else draw anew (True).
 
-        One of which a proof ended a log is over even so: nobody would take what comes after.
+        One of which a proof ended a log is over even so: nobody would take what comes after. Of a
+        salvaged store the witness proves nothing: it counts changes, and these are others.
         """
-        if self._incarnations:
+        if self._incarnations and not is_salvaged:
             last, _ = self._incarnations[-1]
             forked = any(LogId(self._me, last, lane) in book.proofs for lane in LANES)
             if self._witness.proves(last, change) and not forked:
                 return False
         drawn = random_bytes(INCARNATION_BYTES)
-        self._incarnations.append((drawn, change))
-        self._store.add_incarnation(drawn)
+        self._incarnations.append((drawn, self._store.add_incarnation(drawn)))
         self._witness.write(drawn, change)
         return True
 
@@ -191,6 +192,7 @@ class Node:
     async def __aenter__(self) -> Node:
         self._loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[StoreError] = self._loop.create_future()
+        self._is_open = True
         self._turnstile = Turnstile(self.machine.book, self.machine.me)
         self._driver = Driver(
             self.machine, self._store, self._reader, self._witness, self._clock,
@@ -355,7 +357,10 @@ class Node:
 
     def _reader_failed(self, error: StoreError) -> None:
         """A page of log.db cannot be read: the next start puts together what still can be."""
-        self._loop.call_soon_threadsafe(self._fail, error)
+        if isinstance(error, UnreadableError):
+            mark_damaged(self._directory / "log.db")
+        if self._is_open:  # else whoever starts the node is told by the exception
+            self._loop.call_soon_threadsafe(self._fail, error)
 
     def _fail(self, error: StoreError) -> None:
         log.critical("node stops error=%s", error)

@@ -24,7 +24,7 @@ from meshrelay.core.vector import Cursor, Line
 from meshrelay.core.verdict import REFUSED
 from meshrelay.store.places import PLACE_EVERY, SEQ_MAX, place, placed
 from meshrelay.store.seen import Mark
-from meshrelay.store.sqlite import connect, ensure_schema
+from meshrelay.store.sqlite import connect, ensure_schema, transaction
 from meshrelay.store.sums import sum_of
 
 VERSION = 3
@@ -50,6 +50,7 @@ class Loaded(NamedTuple):
     change: int
     mark: Mark | None
     seen_ms: int  # when the newest entry came, by the mark's clock
+    is_salvaged: bool  # no incarnation may be continued
 
 
 def _schema() -> str:
@@ -112,6 +113,7 @@ class LogStore:
             self._change,
             Mark.unpack(mark[0]) if mark else None,
             seen[0] if seen else 0,
+            self._is_salvaged(),
         )
 
     def _numbers(self) -> tuple[int, int]:
@@ -136,12 +138,26 @@ class LogStore:
             "SELECT id, lane, change FROM records WHERE lane IS NOT NULL ORDER BY change"
         )
 
-    def add_incarnation(self, incarnation: bytes) -> None:
-        """Draw a new one before anything is written under it."""
-        self.connection.execute(
-            "INSERT INTO incarnations (incarnation, began) VALUES (?,?)",
-            (incarnation, self._change),
-        )
+    def add_incarnation(self, incarnation: bytes) -> int:
+        """Draw a new one before anything is written under it; returns where it began.
+
+        A salvaged store begins at 0: its change numbers are others than peers' cursors know.
+        """
+        run = self.connection.execute
+        with transaction(self.connection):
+            began = 0 if self._is_salvaged() else self._change
+            run("INSERT INTO incarnations (incarnation, began) VALUES (?,?)", (incarnation, began))
+            run("DELETE FROM meta WHERE key='salvaged'")
+        return began
+
+    def mark_salvaged(self) -> None:
+        """What this node wrote last may be missing: whatever its witness says, it must go on
+        under a new incarnation, or it would sign a second entry with the same number."""
+        self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('salvaged', 1)")
+
+    def _is_salvaged(self) -> bool:
+        found = self.connection.execute("SELECT 1 FROM meta WHERE key='salvaged'")
+        return found.fetchone() is not None
 
     def count_start(self) -> int:
         """1 at the first start of this store, and one more at each."""

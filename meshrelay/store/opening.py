@@ -97,9 +97,11 @@ def _heads_are_right(store: LogStore, loaded: Loaded) -> bool:
     """Whether each log ends as its line says, unless its newest entry is in a gap."""
     run = store.connection.execute
     at = placed(store.connection)
+    heads = {(store.number(line.log), line.height) for line, _ in loaded.lines}
     tail = {
-        (log, seq): raw
+        (log, seq): hash32(raw)
         for log, seq, raw in run("SELECT log, seq, raw FROM entries WHERE id>?", (at,))
+        if (log, seq) in heads
     }
     for line, _ in loaded.lines:
         gaps = loaded.gaps.get(line.log, ())
@@ -111,13 +113,13 @@ def _heads_are_right(store: LogStore, loaded: Loaded) -> bool:
         query = "SELECT id FROM logs WHERE origin=? AND incarnation=? AND lane=?"
         if run(query, line.log).fetchone() != (number,):  # the index says something else
             return False
-        raw = tail.get((number, line.height))
-        if raw is None:
+        head = tail.get((number, line.height))
+        if head is None:
             row = run(
                 "SELECT e.raw FROM places p JOIN entries e ON e.id=p.entry "
                 "WHERE p.log=? AND p.seq=?", (number, line.height),
             ).fetchone()  # fmt: skip
-            raw = row[0] if row else b""
-        if hash32(raw) != line.head:
+            head = hash32(row[0]) if row else b""
+        if head != line.head:
             return False
     return True

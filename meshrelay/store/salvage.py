@@ -46,7 +46,7 @@ class Salvaged(NamedTuple):
     aside: Path
 
 
-def salvage(path: Path, network: bytes, seen_ms: int = 0) -> Salvaged:
+def salvage(path: Path, network: bytes) -> Salvaged:
     """Put a new log.db in the place of a damaged one.
 
     Raises:
@@ -62,16 +62,17 @@ def salvage(path: Path, network: bytes, seen_ms: int = 0) -> Salvaged:
     _mend_head(aside)
     store = LogStore(fresh)
     store.load()
+    store.mark_salvaged()
     try:
         with _damaged(aside) as old:
-            counts = _Salvage(old, store, network, seen_ms).run() if old else (0, 0)
+            counts = _Salvage(old, store, network).run() if old else (0, 0)
     finally:
         store.connection.close()
+    for views in path.parent.glob("views.db*"):  # its places are those of the old file
+        views.unlink()
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     os.replace(fresh, path)
-    for views in path.parent.glob("views.db*"):
-        views.unlink()
     return Salvaged(*counts, aside)
 
 
@@ -114,11 +115,11 @@ def _damaged(path: Path) -> Iterator[apsw.Connection | None]:
 class _Salvage:
     """One run: from an open damaged file into a new store."""
 
-    def __init__(self, old: apsw.Connection, store: LogStore, network: bytes, seen_ms: int) -> None:
+    def __init__(self, old: apsw.Connection, store: LogStore, network: bytes) -> None:
         self._run = old.execute
         self._store = store
         self._network = network
-        self._seen_ms = seen_ms
+        self._seen_ms = 0
         self._tries_left = TRIES_MAX
 
     def run(self) -> tuple[int, int]:

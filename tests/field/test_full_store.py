@@ -128,6 +128,34 @@ async def test_a_damaged_row_is_kept_aside_and_fetched_from_a_peer(tmp_path: Pat
         assert kita.status().refused.get("damaged") is None
 
 
+async def test_a_node_whose_newest_words_were_damaged_never_numbers_them_again(
+    tmp_path: Path,
+) -> None:
+    """The witness is of this boot: only that the store was salvaged stops the old incarnation."""
+    town = build_town(tmp_path, {"01": (), "02": ("01",)})
+    async with running(town):
+        kita, chuo = town.nodes["01"], town.nodes["02"]
+        sato = await town.log_in("01", SATO)
+        for number in range(5):
+            await town.say("01", sato, f"第{number}報")
+        (log,) = [log for log in kita.machine.vector.lines if log.lane == 1]
+        await until(lambda: chuo.machine.vector.height(log) == 5)
+        await kita._driver.written(
+            lambda store: store.connection.execute(
+                "UPDATE entries SET raw=zeroblob(99) WHERE id=(SELECT max(id) FROM entries)"
+            )
+        )
+        await town.stop("01")
+        again = await town.start("01")
+        assert again.machine.incarnation != log.incarnation
+        assert again._reader.counted("salvaged") == 1
+        await town.say("01", await town.log_in("01", SATO), "直りました")
+        await until(lambda: again.machine.vector.digest() == chuo.machine.vector.digest(), 60)
+
+        assert again.machine.vector.height(log) == 5
+        assert not again.machine.book.proofs and not chuo.machine.book.proofs
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 MiB of its own."""

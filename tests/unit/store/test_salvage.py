@@ -124,6 +124,25 @@ def test_flipped_bits_anywhere_leave_a_store_that_starts(
     assert check(again, path) == saved.entries
 
 
+def test_a_salvaged_store_asks_for_a_new_incarnation_until_one_is_drawn(
+    whole: Path, tmp_path: Path
+) -> None:
+    """Its change number may pass the witness's though its newest own entry is lost."""
+    path = copied(whole, tmp_path)
+    salvage(path, NETWORK)
+    for _ in range(2):  # a crash may come before it is drawn
+        store = LogStore(path)
+        assert store.load().is_salvaged
+        store.connection.close()
+    store = LogStore(path)
+    store.load()
+
+    assert store.add_incarnation(b"day two.") == 0
+    loaded = LogStore(path).load()
+    assert not loaded.is_salvaged
+    assert loaded.incarnations[-1] == (b"day two.", 0)
+
+
 def test_a_file_of_noise_gives_an_empty_store_and_is_kept_aside(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     noise = Random(1).randbytes(50_000)
