@@ -7,16 +7,15 @@ blob, for who asks which rooms an effective entry names it in.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from meshrelay.core.codec import decode, encode, is_bytes, is_text, is_uint
+from meshrelay.core.codec import encode, is_bytes, is_text, is_uint
 from meshrelay.core.entry import BULK, ENTRY_BYTES_MAX, LIFETIME_S_MAX, TEXT_CHARS_MAX
 from meshrelay.core.manifest import BLOB_BYTES_MAX
 from meshrelay.core.signing import ID_BYTES
 from meshrelay.core.verdict import Rule
 from meshrelay.desk import talk
-from meshrelay.desk.kind import Item, Kind, Row, Rows
-from meshrelay.errors import FrameError
+from meshrelay.desk.kind import Item, Kind, Row, Rows, numbered
 
 NAME = "file"
 # The rows of a file under its blob; those under its room have the kind's name.
@@ -89,13 +88,9 @@ def _jpeg_sides(data: bytes) -> tuple[int, int]:
 
 def decode_body(body: bytes) -> File | None:
     """The file, or None when the body is not of this schema."""
-    try:
-        fields: Any = decode(body, ENTRY_BYTES_MAX)
-    except FrameError:
+    values = numbered(body, len(File._fields))
+    if values is None:
         return None
-    if type(fields) is not dict:
-        return None
-    values: list[Any] = [fields.get(number) for number in range(1, len(File._fields) + 1)]
     file = File(*values)
     good = (
         is_text(file.text, TEXT_CHARS_MAX)

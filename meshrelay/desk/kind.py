@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from meshrelay.core.entry import AuthorPart, Entry, LogId
+from meshrelay.core.codec import decode
+from meshrelay.core.entry import ENTRY_BYTES_MAX, AuthorPart, Entry, LogId
 from meshrelay.core.records import StaffCredential
 from meshrelay.core.verdict import Rule
+from meshrelay.errors import FrameError
 
 Row = dict[str, Any]
 
@@ -61,6 +63,17 @@ class Kind(NamedTuple):
     lane: int
     lifetime_s: int
     fold: Callable[[Rows, Item], None]
+
+
+def numbered(body: bytes, count: int) -> list[Any] | None:
+    """Fields 1 … count of a body that is a map, None for those left out; None: it is no map."""
+    try:
+        fields: Any = decode(body, ENTRY_BYTES_MAX)
+    except FrameError:
+        return None
+    if type(fields) is not dict:
+        return None
+    return [fields.get(number) for number in range(1, count + 1)]
 
 
 def place(log: LogId, seq: int) -> str:

@@ -7,13 +7,12 @@ it among its messages, marked, with who took it down (受付者). Body: {1: mess
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from meshrelay.core.clock import ms_of
-from meshrelay.core.codec import decode, encode, is_bytes, is_text, is_uint
+from meshrelay.core.codec import encode, is_bytes, is_text, is_uint
 from meshrelay.core.entry import (
     AUDIENCE_CHARS_MAX,
-    ENTRY_BYTES_MAX,
     LIFETIME_S_MAX,
     NORMAL,
     TEXT_CHARS_MAX,
@@ -21,8 +20,7 @@ from meshrelay.core.entry import (
 from meshrelay.core.records import NAME_CHARS_MAX
 from meshrelay.core.verdict import Rule
 from meshrelay.desk import talk
-from meshrelay.desk.kind import Item, Kind, Rows
-from meshrelay.errors import FrameError
+from meshrelay.desk.kind import Item, Kind, Rows, numbered
 
 NAME = "note"
 MESSAGE_ID_BYTES = 16
@@ -48,13 +46,9 @@ def encode_body(note: Note) -> bytes:
 
 def decode_body(body: bytes) -> Note | None:
     """The note, or None when the body is not of this schema."""
-    try:
-        fields: Any = decode(body, ENTRY_BYTES_MAX)
-    except FrameError:
+    values = numbered(body, len(Note._fields))
+    if values is None:
         return None
-    if type(fields) is not dict:
-        return None
-    values: list[Any] = [fields.get(number) for number in range(1, len(Note._fields) + 1)]
     note = Note(*values)
     good = (
         is_bytes(note.message_id, MESSAGE_ID_BYTES)
