@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -12,6 +13,7 @@ from aiohttp import hdrs, web
 
 from meshrelay.web.guard import accepts_gzip
 
+_REMARK = re.compile(rb"^[ \t]*(//[^\n]*|/\*[^*]*\*/)\n", re.MULTILINE)
 _TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -71,6 +73,14 @@ class Assets:
         return web.Response(body=asset.body, headers=headers)
 
 
+def _without_remarks(body: bytes) -> bytes:
+    """Our own scripts and styles without what only their readers need: a tenth of a page's bytes.
+
+    A script's remark has a line of its own, and no line within a template literal begins with //.
+    """
+    return _REMARK.sub(b"", body)
+
+
 def _read(folder: Traversable, prefix: str) -> list[tuple[str, Asset]]:
     found: list[tuple[str, Asset]] = []
     for item in folder.iterdir():
@@ -78,6 +88,8 @@ def _read(folder: Traversable, prefix: str) -> list[tuple[str, Asset]]:
             found += _read(item, f"{prefix}{item.name}/")
         elif content_type := _TYPES.get("." + item.name.rpartition(".")[2]):
             body = item.read_bytes()
+            if not prefix:
+                body = _without_remarks(body)
             etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
             zipped = gzip.compress(body, 9, mtime=0)
             found.append((prefix + item.name, Asset(content_type, body, zipped, etag)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+from importlib.resources import files
 
 import pytest
 
@@ -44,6 +45,14 @@ def test_a_script_imports_only_relative_files_that_exist(name: str) -> None:
     for path in re.findall(r'from "([^"]+)"', assets[name].body.decode()):
         assert path.startswith("./")
         assert path.removeprefix("./") in assets.names()
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_is_sent_without_its_remarks_and_with_every_other_line(name: str) -> None:
+    source = (files("meshrelay.web") / "static" / name).read_text()
+    said = [line for line in source.splitlines() if not line.lstrip().startswith("//")]
+
+    assert Assets()[name].body.decode().splitlines() == said
 
 
 @pytest.mark.parametrize("name", Assets().names())
