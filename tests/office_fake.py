@@ -24,6 +24,7 @@ from meshrelay.node.office import (
     Posted,
     Reader,
     RoomView,
+    Search,
     Status,
     Ward,
     WhoRead,
@@ -73,6 +74,7 @@ class FakeOffice:
     conflicts: set[str] = field(default_factory=set)
     temporary: dict[str, Person] = field(default_factory=dict)
     asked: dict[str, list[str]] = field(default_factory=dict)
+    listed: dict[str, dict[str, Any]] = field(default_factory=dict)
     _changed: int = 0
     _wakes: list[Callable[[], None]] = field(default_factory=list)
 
@@ -158,6 +160,10 @@ class FakeOffice:
             return [p for p in self.staff if p.unit == name]
         if room == "role:hq":
             return [p for p in self.staff if "hq" in p.roles]
+        if kind == "pair" and (two := [p for p in self.staff if p.staff_id in name.split("+")])[1:]:
+            return two
+        if room in self.listed:
+            return [p for p in self.staff if p.staff_id in self.listed[room]["members"]]
         raise refused("no_room", "そのルームはありません。", "There is no such room.", 404)
 
     def enter(self, person: Person, room: str) -> list[Person]:
@@ -179,15 +185,24 @@ class FakeOffice:
             raise self.refuse
         if not any(s is seat for s in self.seats):
             raise refused("seat_closed", "席が閉じられました。", "The seat is closed.", 401)
-        if kind != "talk":
+        if kind not in ("talk", "correction", "pin", "room"):
             raise refused("unknown_kind", "知らない種類です。", "Unknown kind.")
         if len(message_id) != 36 or message_id[14] != "7":
             raise refused("bad_id", "番号が正しくありません。", "Not a UUIDv7.")
+        if kind == "room":
+            return self._room(seat.person, room, body, message_id)
         members = self.enter(seat.person, room)
+        if room in self.listed and self.listed[room]["closed"]:
+            raise refused("room_closed", "このルームは終了しています。", "Closed.", 403)
+        body = self._about(seat.person, kind, room, body)
         text = body.get("text")
-        if not isinstance(text, str) or not text.strip():
+        if (
+            kind != "pin"
+            and body.get("act") not in ("withdraw", "false")
+            and (not isinstance(text, str) or not text.strip())
+        ):
             raise refused("empty", "本文がありません。", "There is no text.")
-        if len(text) > TEXT_CHARS_MAX:
+        if len(text or "") > TEXT_CHARS_MAX:
             raise refused("too_long", "長すぎます。", "Too long.")
         key = (seat.person.staff_id, message_id)
         if (old := self.kept.get(key)) is not None:
@@ -203,6 +218,64 @@ class FakeOffice:
             )
         )  # fmt: skip
         return self._posted(self.kept[key])
+
+    def _about(self, person: Person, kind: str, room: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The body as pages see it, and what it changes of the message that it names."""
+        of = body.get("reply_to") or body.get("of")
+        if of is None and kind == "talk":
+            return {"text": body.get("text")}
+        key = (of["author"], of["message_id"]) if isinstance(of, dict) else ("", "")
+        earlier = self.kept.get(key)
+        if earlier is None or earlier.room != room:
+            raise refused("no_message", "そのメッセージはありません。", "No such message.", 404)
+        quote = {
+            "author": earlier.author, "message_id": earlier.message_id, "kind": earlier.kind,
+            "name": earlier.author_name, "text": earlier.body.get("text", "")[:80],
+        }  # fmt: skip
+        said: dict[str, Any] = {"text": body.get("text", ""), "quote": quote}
+        if kind == "talk":
+            return said
+        changed: dict[str, Any] = dict(earlier.body)
+        if kind == "pin":
+            said["act"] = "pinned" if body.get("on") is not False else "unpinned"
+            changed["pinned"] = said["act"] == "pinned"
+        else:
+            if earlier.author != person.staff_id:
+                raise refused("not_yours", "書いた本人だけができます。", "Not yours.", 403)
+            if not body.get("reason"):
+                raise refused("no_reason", "理由がありません。", "No reason.")
+            said |= {"act": body["act"], "reason": body["reason"]}
+            changed |= {"replaced": {"act": body["act"]}, "replaced_n": 1}
+            changed |= {"text": ""} if body["act"] == "withdraw" else {}
+        self.put(msgspec.structs.replace(earlier, body=changed))
+        return said
+
+    def _room(self, person: Person, room: str, body: dict[str, Any], message_id: str) -> Posted:
+        old = self.listed.get(room)
+        if room and old is None:
+            raise refused("no_room", "そのルームはありません。", "There is no such room.", 404)
+        if old and old["maker"] != person.staff_id:
+            raise refused("not_maker", "作った人だけができます。", "Only its maker.", 403)
+        made: dict[str, Any] = {"maker": person.staff_id, "closed": False, **(old or {}), **body}
+        if not made.get("name"):
+            raise refused("room_name", "名前がありません。", "No name.")
+        known = {each.staff_id for each in self.staff}
+        if lost := [each for each in made["members"] if each not in known]:
+            raise refused("no_person", f"{lost[0]}の人はいません。", f"No {lost[0]}.", 404)
+        if old is None:
+            made["members"] = sorted({*made["members"], person.staff_id})
+        room = room or "list:" + message_id.replace("-", "")
+        self.listed[room] = made
+        said = {"text": made["name"], "members": len(made["members"]), "closed": made["closed"]}
+        self.now += 1000
+        self.put(
+            Message(
+                person.staff_id, person.name, person.ward, message_id, "room", room, said,
+                self.now, self.now, False, False, "01", "node", 0, 0, len(made["members"]) - 1,
+                True, True, None, f"{self.now:016x}", 0,
+            )
+        )  # fmt: skip
+        return self._posted(self.kept[person.staff_id, message_id])
 
     async def post_note(
         self, seat: FakeSeat, room: str, text: str, source: str, source_name: str, message_id: str
@@ -267,10 +340,53 @@ class FakeOffice:
         }
         if "hq" in person.roles:
             names["role:hq"] = ("本部長", "HQ chiefs")
-        return [
+        for message in self.kept.values():
+            if message.room.startswith("pair:") and person in (two := self.members(message.room)):
+                other = next(each.name for each in two if each != person)
+                names[message.room] = (other, other)
+        views = [
             RoomView(room, ja, en, len(self.members(room)), 0, None)
             for room, (ja, en) in names.items()
         ]
+        return views + [
+            RoomView(
+                room, made["name"], made["name"], len(made["members"]), 0, None,
+                made["maker"] == person.staff_id, made["closed"], tuple(made["members"]),
+            )
+            for room, made in self.listed.items()
+            if person.staff_id in made["members"]
+        ]  # fmt: skip
+
+    def room_view(self, person: Person, room: str) -> RoomView:
+        self.enter(person, room)
+        found = next((view for view in self.rooms(person) if view.id == room), None)
+        if found is not None:
+            return found
+        name = "・".join(each.name for each in self.members(room) if each != person)
+        return RoomView(room, name, name, len(self.members(room)), 0, None)
+
+    def pinned(self, person: Person, room: str) -> list[Message]:
+        found = [m for m in self.messages(person, room, None, 999) if m.body.get("pinned")]
+        return found[::-1]
+
+    async def people(self, text: str, limit: int) -> list[Person]:
+        if not text.strip():
+            raise refused("no_query", "言葉がありません。", "Nothing to search for.")
+        called = [(p, f"{p.staff_id} {p.name} {p.kana} {p.unit}") for p in self.staff]
+        return [person for person, words in called if text.strip() in words][:limit]
+
+    async def search(self, person: Person, query: str, room: str | None = None) -> Search:
+        if not query.strip():
+            raise refused("no_query", "言葉がありません。", "Nothing to search for.")
+        if room is not None:
+            self.enter(person, room)
+        found = [
+            m
+            for m in self.visible(person)
+            if (room is None or m.room == room)
+            and all(word in str(m.body.get("text")) for word in query.split())
+        ]
+        return Search(tuple(found[::-1][:50]), len(found) <= 50)
 
     def rooms(self, person: Person) -> list[RoomView]:
         views = []

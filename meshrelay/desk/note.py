@@ -20,10 +20,9 @@ from meshrelay.core.entry import (
 from meshrelay.core.records import NAME_CHARS_MAX
 from meshrelay.core.verdict import Rule
 from meshrelay.desk import talk
-from meshrelay.desk.kind import Item, Kind, Rows, numbered
+from meshrelay.desk.kind import MESSAGE_ID_BYTES, Item, Kind, Rows, numbered
 
 NAME = "note"
-MESSAGE_ID_BYTES = 16
 SOURCES = ("walk_in", "paper", "phone")
 
 

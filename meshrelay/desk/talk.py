@@ -1,36 +1,40 @@
 """talk トーク: a text in a room.
 
-Body: {1: text}; the room is the audience. A message is (staff id, message id): the
-fold shows it once, whatever number of nodes took it in. Copies are the same if kind,
-audience and body are equal; other content under one id shows both as 要確認. A copy above
-an end of its log (an orphan) keeps its text, acts no more and stands in no log.
+Body: {1: text, 2: [author, message id] of what it answers}; the room is the audience. A message
+is (staff id, message id): the fold shows it once, whatever number of nodes took it in. Copies
+are the same if kind, audience and body are equal; other content under one id shows both as
+要確認. A copy above an end of its log (an orphan) keeps its text, acts no more and stands in no
+log.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from meshrelay.core.clock import TRUSTED
-from meshrelay.core.codec import decode, encode, is_text
-from meshrelay.core.entry import ENTRY_BYTES_MAX, LIFETIME_S_MAX, NORMAL, TEXT_CHARS_MAX
+from meshrelay.core.codec import encode, is_text
+from meshrelay.core.entry import LIFETIME_S_MAX, NORMAL, TEXT_CHARS_MAX
 from meshrelay.core.verdict import EFFECTIVE, WAITING, Rule
-from meshrelay.desk.kind import Item, Kind, Row, Rows, place
-from meshrelay.errors import FrameError
+from meshrelay.desk.kind import (
+    Item,
+    Kind,
+    Row,
+    Rows,
+    note_member,
+    numbered,
+    pair_people,
+    place,
+    target,
+)
 
 NAME = "talk"
 
 
-def encode_body(text: str) -> bytes:
-    """The body of a talk message."""
-    return encode({1: text})
+def encode_body(text: str, reply_to: tuple[str, bytes] | None = None) -> bytes:
+    """The body of a talk message; `reply_to`: (author, message id)."""
+    return encode({1: text} | ({2: list(reply_to)} if reply_to else {}))
 
 
 def _text(body: bytes) -> str | None:
-    try:
-        fields: Any = decode(body, ENTRY_BYTES_MAX)
-    except FrameError:
-        return None
-    text = fields.get(1) if type(fields) is dict else None
+    text = (numbered(body, 1) or [None])[0]
     return text if is_text(text, TEXT_CHARS_MAX) else None
 
 
@@ -62,6 +66,9 @@ def fold(rows: Rows, item: Item, more: Row | None = None) -> None:
         "session": part.session.hex(),
         "text": _text(part.body) or part.summary,
     }
+    answered = target((numbered(part.body, 2) or [None, None])[1])
+    if more is None and answered:
+        words["of"] = answered
     keep(rows, item, person.staff_id, part.message_id, words | (more or {}))
 
 
@@ -94,6 +101,16 @@ def keep(rows: Rows, item: Item, author: str, message_id: bytes, words: Row) -> 
     copy = shown(row)
     rows.put(NAME, key, copy["room"], sort_key(copy), row)
     rows.carry(here, NAME, key)
+    people = pair_people(words["room"])
+    for each in people if author in people else ():
+        note_member(rows, words["room"], each)
+
+
+def touch(rows: Rows, key: str) -> None:
+    """Tell pages that something was said about the message under `key`, if it is here."""
+    row = rows.get(NAME, key)
+    for copy in row["copies"].values() if row else ():
+        rows.touch(copy["place"])
 
 
 def shown(row: Row) -> Row:
@@ -125,7 +142,7 @@ def _content(copy: Row) -> tuple[str, ...]:
     attached = copy.get("file", {"name": "", "blob": ""})
     return (
         copy.get("kind", NAME), copy["room"], copy["text"], copy["refused"], attached["name"],
-        attached["blob"],
+        attached["blob"], copy.get("of", ""), copy.get("act", ""),
     )  # fmt: skip
 
 

@@ -11,14 +11,24 @@ from meshrelay.core.book import RecordBook
 from meshrelay.core.entry import LogId, check_entry, read_author_part, read_entry
 from meshrelay.core.events import Taken
 from meshrelay.core.verdict import NOT_THEIRS, UNKNOWN_KIND
-from meshrelay.desk import file, note, order, receipts, talk
+from meshrelay.desk import correction, file, note, order, pin, receipts, room, talk
 from meshrelay.desk.kind import Item, Kind, Rows
 from meshrelay.errors import FrameError, RemoteProtocolError
 from meshrelay.store.reader import LogReader, Stored
 from meshrelay.store.views import Views
 
 KINDS: Mapping[str, Kind] = {
-    kind.name: kind for kind in (talk.KIND, note.KIND, file.KIND, receipts.KIND, *order.KINDS)
+    kind.name: kind
+    for kind in (
+        talk.KIND,
+        note.KIND,
+        file.KIND,
+        receipts.KIND,
+        correction.KIND,
+        pin.KIND,
+        room.KIND,
+        *order.KINDS,
+    )
 }
 RULES = {name: kind.rule for name, kind in KINDS.items()}
 # Commits go between batches: one takes about 20 ms here, 60 ms on a Pi.

@@ -54,6 +54,7 @@ from meshrelay.node.office import (
     Person,
     Posted,
     RoomView,
+    Search,
     Seat,
     Status,
     StoreWord,
@@ -64,6 +65,7 @@ from meshrelay.node.posting import Posting, revoked_node
 from meshrelay.node.reading import Reading
 from meshrelay.node.room import MB, SLACK_BYTES, StoreRoom
 from meshrelay.node.rooms import Rooms
+from meshrelay.node.searching import Searching
 from meshrelay.node.seats import OpenSeat, Turnstile, bad_seal, open_seat
 from meshrelay.node.transit import TransitKeys
 from meshrelay.node.witness import Witness
@@ -131,8 +133,9 @@ class Node:
             path, book, incarnations[-1], self._changed_in_writer,
         )  # fmt: skip
         self._views = ViewReader(views)
-        self._rooms = Rooms(book)
+        self._rooms = Rooms(book, self._views)
         self._reading = Reading(self.machine, self._views, self._rooms, self._clock.now)
+        self._searching = Searching(views, self._reading, self._rooms)
         self._head_hlc = loaded.head_hlc
         self._nightly = Nightly(directory, config.backup, keys, config.node.name, self._clock.now)
         self._wakes: set[Callable[[], None]] = set()
@@ -532,6 +535,18 @@ class Node:
 
     def rooms(self, person: Person) -> list[RoomView]:
         return self._reading.rooms(person)
+
+    def room_view(self, person: Person, room: str) -> RoomView:
+        return self._reading.room_view(person, room)
+
+    def pinned(self, person: Person, room: str) -> list[Message]:
+        return self._reading.pinned(person, room)
+
+    async def people(self, text: str, limit: int) -> list[Person]:
+        return await self._searching.people(text, limit)
+
+    async def search(self, person: Person, query: str, room: str | None = None) -> Search:
+        return await self._searching.search(person, query, room)
 
     def messages(
         self, person: Person, room: str, before: str | None = None, limit: int = 50

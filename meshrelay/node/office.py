@@ -72,7 +72,8 @@ class Message(Struct, frozen=True):
     than the one that took it in, HQ's archive not counted, and is given with
     `archive` too. `members_n` is None when the roster is incomplete (shown ?).
     `trouble` is a reason code when the message is 要確認, else None.
-    `body` is what the kind's fold kept; for talk {"text": str}. `expiry`: `valid`,
+    `body` is what the kind's fold kept, for talk {"text": str}, and what other messages say
+    of it (node/about.py): "quote", "act", "reason", "replaced", "pinned". `expiry`: `valid`,
     `expired` (期限切れ), or `unsure` (要確認: neither clocks nor an unbroken age can say).
     A trouble of `fork` or `revoked` says that an end of its log lies below the message,
     `staff_revoked` (失効後) that its author's credential was revoked below it,
@@ -110,12 +111,15 @@ class Message(Struct, frozen=True):
 class RoomView(Struct, frozen=True):
     """A room of the list; names are ready to show."""
 
-    id: str  # "all", "ward:01", "unit:避難所班", "role:hq"
+    id: str  # "all", "ward:01", "unit:避難所班", "role:hq", "pair:1001+2001", "list:…"
     name: str
     name_en: str
     members_n: int | None
     unread_n: int
     last: Message | None
+    mine: bool = False  # its name and members are the person's to change
+    closed: bool = False
+    people: tuple[str, ...] = ()  # staff ids, of a room whose members are listed
 
 
 class Changes(Struct, frozen=True):
@@ -130,6 +134,13 @@ class Changes(Struct, frozen=True):
     more: bool
     reset: bool
     now_ms: int
+
+
+class Search(Struct, frozen=True):
+    """What was found, newest first; `whole`: nothing else fits."""
+
+    messages: tuple[Message, ...]
+    whole: bool
 
 
 class Posted(Struct, frozen=True):
@@ -322,14 +333,21 @@ class Office(Protocol):
     ) -> Posted:
         """Sign, store (FULL commit) and forward a message; `message_id` is a UUIDv7 text.
 
-        The same id with the same content gives the same answer, for ever. Of kind `file` the
-        body is {"blob", "name", "type", "text", "thumbnail" (base64)}; see `files`.
+        The same id with the same content gives the same answer, for ever. Bodies by kind, where
+        a message is named by {"author", "message_id"}:
+        `talk`: {"text", "reply_to" (a message of the room, optional)};
+        `file`: {"blob", "name", "type", "text", "thumbnail" (base64)}, see `files`;
+        `correction`: {"of", "act" ("correct", "withdraw", "false"), "reason", "text"};
+        `pin`: {"of", "on"};
+        `room`: {"name", "members" (staff ids), "closed"}: with an empty `room` a new one, whose
+        id the answer names; else a change of it, where what is left out stays.
 
         Raises:
-            RefusedError: `id_taken` (409: same id, other content), `bad_id`, `no_room`
-                (404), `not_member` (403), `role` (403: the kind needs one), `empty`,
-                `too_long`, `unknown_kind`, `seat_closed` and `card_revoked` (401),
-                `node_revoked` (403), `disk` (503).
+            RefusedError: `id_taken` (409: same id, other content), `bad_id`, `no_room`,
+                `no_message`, `no_person` (404), `not_member`, `room_closed`, `not_yours`,
+                `not_maker` (403), `role` (403: the kind needs one), `empty`, `too_long`,
+                `no_reason`, `not_correctable`, `room_name`, `too_many_members`, `unknown_kind`,
+                `seat_closed` and `card_revoked` (401), `node_revoked` (403), `disk` (503).
         """
 
     async def post_note(
@@ -346,6 +364,9 @@ class Office(Protocol):
 
     def rooms(self, person: Person) -> list[RoomView]: ...
 
+    def room_view(self, person: Person, room: str) -> RoomView:
+        """One of them, or the room of two people before anything was said. Raises as `messages`."""
+
     def messages(
         self, person: Person, room: str, before: str | None = None, limit: int = 50
     ) -> list[Message]:
@@ -359,6 +380,21 @@ class Office(Protocol):
 
     def who(self, person: Person, author: str, message_id: str) -> WhoRead:
         """Raises RefusedError `no_message` (404) or `not_member` (403)."""
+
+    async def people(self, text: str, limit: int) -> list[Person]:
+        """Members of staff whose id, name, kana or unit holds `text`, to write to.
+
+        Raises RefusedError `no_query` (400).
+        """
+
+    def pinned(self, person: Person, room: str) -> list[Message]:
+        """What a room keeps in view, newest first. Raises as `messages`."""
+
+    async def search(self, person: Person, query: str, room: str | None = None) -> Search:
+        """Messages that hold every word of `query`, of one room or of all that one may see.
+
+        Raises RefusedError `no_query` (400), and as `messages`.
+        """
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` (on the loop) when something visible changed; returns unsubscribe."""

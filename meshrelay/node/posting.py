@@ -10,20 +10,21 @@ from typing import Any
 import msgspec
 
 from meshrelay.core.codec import encode
-from meshrelay.core.entry import TEXT_CHARS_MAX, AuthorPart, Draft, Entry, sign_author_part
-from meshrelay.core.records import NAME_CHARS_MAX, ROLE_INSTRUCTOR
+from meshrelay.core.entry import AuthorPart, Draft, Entry, sign_author_part
+from meshrelay.core.records import NAME_CHARS_MAX
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
-from meshrelay.desk import file, note, order, talk
+from meshrelay.desk import file, note
 from meshrelay.errors import RefusedError
 from meshrelay.node.clock import Clock
 from meshrelay.node.driver import Driver
-from meshrelay.node.files import Files, too_long
+from meshrelay.node.files import Files
 from meshrelay.node.folding import KINDS
-from meshrelay.node.office import Person, Posted, Seat
+from meshrelay.node.office import Posted, Seat
 from meshrelay.node.reading import Reading
 from meshrelay.node.room import StoreRoom
 from meshrelay.node.rooms import Rooms
+from meshrelay.node.saying import Saying, read_message_id, text_of
 from meshrelay.node.seats import OpenSeat, card_revoked, open_seat
 from meshrelay.store.log import LogStore
 from meshrelay.store.reader import LogReader
@@ -31,9 +32,6 @@ from meshrelay.store.reader import LogReader
 # A node that rebuilds its views answers all the same, after this long.
 SHOWN_TRIES_MAX = 10
 SHOWN_TRY_S = 0.1
-
-# Kinds that a page may post for a person.
-SENT = frozenset({talk.NAME, *order.ROLES})
 
 Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
 Key = tuple[str, bytes]  # author (of a note the node), message id
@@ -55,6 +53,7 @@ class Posting:
         self._reading = reading
         self._room = room
         self._files = files
+        self._saying = Saying(reading, rooms, files)
         self._subscribe = subscribe
         self._under_way: dict[Key, asyncio.Task[Posted]] = {}
 
@@ -70,9 +69,7 @@ class Posting:
         """See Office.post."""
         taken = open_seat(seat)
         message = read_message_id(message_id)
-        encoded = self._files.encode(body) if kind == file.NAME else refuse_body(kind, body)
-        refuse_role(kind, taken.person)
-        self._rooms.check(taken.person, room)
+        room, encoded = self._saying.encode(taken.person, kind, room, body, message)
         content = hash32(encode([kind, room, encoded]))
         key = (taken.person.staff_id, message)
         rule, machine = KINDS[kind], self._machine
@@ -102,9 +99,9 @@ class Posting:
         """See Office.post_note."""
         taken = open_seat(seat)
         message = read_message_id(message_id)
-        refuse_body(talk.NAME, {"text": text})
+        text_of(text)
         refuse_source(source, source_name)
-        self._rooms.check(taken.person, room)
+        self._rooms.check_open(taken.person, room)
         words = (text, source, source_name.strip())
         content = hash32(encode([note.NAME, room, *words]))
         serial = self._machine.book.roster_serial()
@@ -176,82 +173,6 @@ class Posting:
                 continue
             finally:
                 unsubscribe()
-
-
-def read_message_id(text: str) -> bytes:
-    """The 16 bytes of a UUIDv7 (RFC 9562). Raises RefusedError `bad_id`."""
-    try:
-        value = uuid.UUID(text)
-    except ValueError:
-        value = None
-    if value is None or value.version != 7 or str(value) != text.lower():
-        raise RefusedError(
-            "bad_id",
-            "メッセージ番号の形式が違います。",
-            "The message id is not a UUIDv7.",
-            "ページを読み込み直してから、もう一度送ってください。",
-            "Reload the page and send again.",
-            400,
-        )
-    return value.bytes
-
-
-def refuse_body(kind: str, body: dict[str, Any]) -> bytes:
-    """Encode the body of a kind that people send.
-
-    Raises:
-        RefusedError: `unknown_kind`, `empty` or `too_long`.
-    """
-    if kind not in SENT:
-        raise RefusedError(
-            "unknown_kind",
-            f"この機器は種類「{kind[:20]}」を送れません。",
-            f"This node cannot send the kind {kind[:20]!r}.",
-            "ページを読み込み直してください。",
-            "Reload the page.",
-            400,
-        )
-    text = body.get("text")
-    if not isinstance(text, str) or not text.strip():
-        raise RefusedError(
-            "empty",
-            "文がありません。",
-            "There is no text.",
-            "文を書いてから送ってください。",
-            "Write something, then send.",
-            400,
-        )
-    if len(text) > TEXT_CHARS_MAX:
-        raise too_long(text)
-    try:
-        return talk.encode_body(text)
-    except UnicodeEncodeError:
-        raise RefusedError(
-            "bad_text",
-            "文に使えない文字があります。",
-            "The text holds characters that cannot be sent.",
-            "その文字を消して、もう一度送ってください。",
-            "Remove them and send again.",
-            400,
-        ) from None
-
-
-def refuse_role(kind: str, person: Person) -> None:
-    """Refuse before signing what every node would refuse after. Raises `role`."""
-    roles = KINDS[kind].rule.roles
-    if not roles or not roles.isdisjoint(person.roles):
-        return
-    who, who_en = ("本部長", "hq")
-    if ROLE_INSTRUCTOR in roles:
-        who, who_en = ("本部長か指示者", "hq or instructor")
-    raise RefusedError(
-        "role",
-        f"これを出せるのは{who}の権限を持つ人だけです。送っていません。",
-        f"Only somebody with the role {who_en} can say this. It was not sent.",
-        "権限のある人に頼むか、ふつうのメッセージとして送ってください。",
-        "Ask somebody who may, or send it as an ordinary message.",
-        403,
-    )
 
 
 def refuse_source(source: str, source_name: str) -> None:

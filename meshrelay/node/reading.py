@@ -14,8 +14,8 @@ from meshrelay.core.records import ROLE_ARCHIVE, NodeCredential
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
 from meshrelay.desk import note, receipts, talk
-from meshrelay.desk.kind import Row
-from meshrelay.errors import RefusedError
+from meshrelay.desk.kind import Row, pair_people
+from meshrelay.node.about import About, no_message
 from meshrelay.node.office import (
     Changes,
     Holder,
@@ -50,6 +50,7 @@ class Reading:
         self._views = views
         self._rooms = rooms
         self._now = now
+        self._about = About(views, rooms)
 
     def _now_ms(self) -> int:
         return self._now().pt_ms
@@ -91,7 +92,8 @@ class Reading:
 
     # Messages
 
-    def message(self, found: Found, person: Person) -> Message:
+    def message(self, found: Found, person: Person, whole: bool = False) -> Message:
+        """`whole`: with the words of what was withdrawn too."""
         row = found.row
         shown = talk.shown(row)
         now = self._now()
@@ -105,13 +107,14 @@ class Reading:
         if len(wards_in) > 1:  # taken in at several wards: all but the shown one are others
             others |= wards_in - {origin.ward if origin else ""}
         readers = self._readers(row)
-        members = self._rooms.member_ids(shown["room"], shown["roster"])
+        members = self._rooms.member_ids(shown["room"], shown["roster"], found.sort)
         reading = {who for who in readers if who in members} - {row["author"]}
         complete = self._machine.book.roster_complete(shown["roster"])
         author = self._machine.book.staff_by_number.get(row["author"])
         staff = self._machine.book.staff[author] if author else None
         archived = any(holder.archive for holder in holders)
-        others_said = talk.other_texts(row)
+        about = self._about.words(found, shown, whole)
+        trouble = self._trouble(row, shown)
         return Message(
             author=row["author"],
             author_name=staff.name if staff else self._taker(shown, row["author"]),
@@ -119,7 +122,7 @@ class Reading:
             message_id=_dashed(row["id"]),
             kind=shown.get("kind", note.NAME if "unsigned" in shown else talk.NAME),
             room=shown["room"],
-            body=_body(shown) | ({"others": others_said} if others_said else {}),
+            body=_body(shown) | about,
             created_ms=shown["created"],
             arrived_ms=shown["arrived"],
             late=self._is_late(row, shown),
@@ -131,7 +134,7 @@ class Reading:
             members_n=len(members) - (row["author"] in members) if complete else None,
             mine=row["author"] == person.staff_id,
             read_by_me=person.staff_id in readers or self._is_ended_read(row, person),
-            trouble=self._trouble(row, shown),
+            trouble=trouble or ("conflict" if about.get("replaced_n", 0) > 1 else None),
             sort=found.sort,
             changed=found.changed,
             expiry=self.expiry(shown),
@@ -205,25 +208,32 @@ class Reading:
         return [self.message(found, person) for found in rows if not self.is_hidden(found.row)]
 
     def rooms(self, person: Person) -> list[RoomView]:
-        views = []
-        serial = self._machine.book.roster_serial()
-        complete = self._machine.book.roster_complete(serial)
-        for room in self._rooms.visible_to(person):
-            name, name_en = self._rooms.name(room)
-            newest = self._views.newest(talk.NAME, room, None, LAST_LOOKED_AT)
-            last = [found for found in newest if not self.is_hidden(found.row)]
-            members = self._rooms.sizes().get(room, 0)
-            views.append(
-                RoomView(
-                    room,
-                    name,
-                    name_en,
-                    members if complete else None,
-                    self._views.unseen(talk.NAME, room, receipts.NAME, person.staff_id, UNREAD_MAX),
-                    self.message(last[-1], person) if last else None,
-                )
-            )
-        return views
+        return [self.room_view(person, room) for room in self._rooms.visible_to(person)]
+
+    def room_view(self, person: Person, room: str) -> RoomView:
+        self._rooms.check(person, room)
+        name, name_en = self._rooms.name(room, person)
+        said = self._rooms.said(room)
+        standing = said is None and not pair_people(room)
+        complete = self._machine.book.roster_complete(self._machine.book.roster_serial())
+        newest = self._views.newest(talk.NAME, room, None, LAST_LOOKED_AT)
+        last = [found for found in newest if not self.is_hidden(found.row)]
+        return RoomView(
+            room,
+            name,
+            name_en,
+            self._rooms.size(room) if complete or not standing else None,
+            self._views.unseen(talk.NAME, room, receipts.NAME, person.staff_id, UNREAD_MAX),
+            self.message(last[-1], person) if last else None,
+            said is not None and self._rooms.may_change(person, room),
+            bool(said and said["closed"]),
+            tuple(said["members"]) if said else (),
+        )
+
+    def pinned(self, person: Person, room: str) -> list[Message]:
+        self._rooms.check(person, room)
+        found = self._about.pins(room)
+        return [self.message(each, person) for each in found if not self.is_hidden(each.row)]
 
     def cursor(self) -> str:
         """Where the read model stands now."""
@@ -241,7 +251,8 @@ class Reading:
         if life != self._life() or not number.isdigit():
             return Changes(self.cursor(), (), False, after is not None, now_ms)
         found = self._views.changed_after(talk.NAME, int(number), CHANGES_MAX)
-        visible = set(self._rooms.visible_to(person))
+        groups = {each.group for each in found}
+        visible = {room for room in groups if self._rooms.may_see(person, room)}
         messages = [
             self.message(each, person)
             for each in found
@@ -264,14 +275,7 @@ class Reading:
     def who(self, person: Person, author: str, message_id: str) -> WhoRead:
         found = self.find(author, message_id)
         if found is None or self.is_hidden(found.row):
-            raise RefusedError(
-                "no_message",
-                "このメッセージはこの機器にありません。",
-                "This node does not hold that message.",
-                "ルームに戻って選び直してください。",
-                "Go back to the room and choose again.",
-                404,
-            )
+            raise no_message()
         row = found.row
         shown = talk.shown(row)
         self._rooms.check(person, shown["room"])
@@ -279,7 +283,7 @@ class Reading:
         holders = self.row_holders(row)
         at_wards = {holder.ward for holder in holders} | {self._origin_ward(row)}
         wards = self._rooms.wards()
-        members = self._rooms.members(shown["room"], shown["roster"])
+        members = self._rooms.members(shown["room"], shown["roster"], found.sort)
         people = [to_person(each) for each in members if each.staff_id != row["author"]]
         complete = self._machine.book.roster_complete(shown["roster"])
         readers = []
@@ -296,7 +300,7 @@ class Reading:
                 )
             )
         readers.sort(key=lambda r: (r.state == "read", r.person.ward, r.person.kana))
-        return WhoRead(self.message(found, person), tuple(readers), tuple(holders), complete)
+        return WhoRead(self.message(found, person, True), tuple(readers), tuple(holders), complete)
 
     def _origin_ward(self, row: Row) -> str:
         shown = talk.shown(row)
@@ -323,7 +327,8 @@ def _place(text: str) -> tuple[LogId, int]:
 def _body(shown: Row) -> dict[str, Any]:
     """What the kind's fold kept; of a file all but its small picture."""
     if "file" not in shown:
-        return {"text": shown["text"]}
+        more: dict[str, Any] = {key: shown[key] for key in ("members", "closed") if key in shown}
+        return {"text": shown["text"], **more}
     attached = shown["file"] | {"thumbnail": bool(shown["file"]["thumbnail"])}
     return {"text": shown["text"], "file": attached}
 

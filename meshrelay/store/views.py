@@ -6,6 +6,7 @@ same transaction as the rows. A mismatch means: throw it away and fold again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -203,6 +204,27 @@ class ViewReader:
         """The sort keys of a group, without decoding rows."""
         query = "SELECT sort FROM rows WHERE kind=? AND grp=?"
         return [row[0] for row in self._run(query, (kind, group))]
+
+    def last_sort(self, kind: str, group: str) -> str:
+        """The greatest sort key of a group, "" if it is empty."""
+        query = "SELECT coalesce(max(sort), '') FROM rows WHERE kind=? AND grp=?"
+        return str(self._run(query, (kind, group)).get)
+
+    def containing(
+        self, kind: str, group: str, needles: Sequence[bytes], before: str, limit: int
+    ) -> list[Found]:
+        """The newest rows of a group, below sort key `before`, whose stored bytes hold a needle.
+
+        Compares bytes in SQLite, so that a room of 100,000 is read in a blink; whoever asks
+        looks again whether the words stand where they are searched.
+        """
+        hit = " OR ".join("instr(value, ?)" for _ in needles)
+        rows = self._run(
+            f"SELECT {_FIELDS} FROM rows WHERE kind=? AND grp=? AND sort<? AND ({hit}) "
+            "ORDER BY sort DESC LIMIT ?",
+            (kind, group, before, *needles, limit),
+        ).fetchall()
+        return [_found(row) for row in rows]
 
     def unseen(self, kind: str, group: str, seen_kind: str, person: str, limit: int) -> int:
         """How many rows of a group have no `seen_kind` row of this person on any carrier.

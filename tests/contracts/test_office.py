@@ -206,3 +206,170 @@ async def test_an_unknown_message_has_no_readers(exam: Examined) -> None:
     call = later(lambda: exam.office.who(sato.person, "1001", uuid7()))
 
     assert await refused(call) == ("no_message", 404)
+
+
+def named(mid: str, author: Person = SATO) -> dict[str, str]:
+    return {"author": author.staff_id, "message_id": mid}
+
+
+async def test_a_reply_shows_what_it_answers(exam: Examined) -> None:
+    sato, suzuki = await exam.seat(SATO), await exam.seat(SUZUKI)
+    first = await exam.say(sato, "水は足りますか")
+
+    await exam.office.post(
+        suzuki, "talk", "all", {"text": "足りません", "reply_to": named(first)}, uuid7(), None
+    )
+    await until(lambda: len(exam.room(sato)) == 2)
+
+    quote = exam.room(sato)[-1].body["quote"]
+    assert (quote["name"], quote["text"], quote["message_id"]) == (
+        SATO.name,
+        "水は足りますか",
+        first,
+    )
+
+
+async def test_what_a_reply_answers_must_stand_in_its_room(exam: Examined) -> None:
+    sato = await exam.seat(SATO)
+    here = await exam.say(sato, "区のルームの話", "ward:01")
+    body = {"text": "了解", "reply_to": named(here)}
+
+    assert await refused(exam.office.post(sato, "talk", "all", body, uuid7(), None)) == (
+        "no_message", 404
+    )  # fmt: skip
+
+
+async def test_a_correction_is_a_message_of_its_own_and_marks_the_earlier_one(
+    exam: Examined,
+) -> None:
+    sato, suzuki = await exam.seat(SATO), await exam.seat(SUZUKI)
+    first = await exam.say(sato, "集合は南口")
+    body = {"of": named(first), "act": "correct", "reason": "書きまちがい", "text": "集合は北口"}
+
+    await exam.office.post(sato, "correction", "all", body, uuid7(), None)
+    await until(lambda: len(exam.room(suzuki)) == 2)
+
+    earlier, later = exam.room(suzuki)
+    assert earlier.body["text"] == "集合は南口" and earlier.body["replaced"]["act"] == "correct"
+    assert (later.kind, later.body["text"], later.read_by_me) == ("correction", "集合は北口", False)
+    assert later.body["quote"]["text"] == "集合は南口" and later.body["reason"] == "書きまちがい"
+
+
+async def test_what_was_withdrawn_is_shown_without_its_words(exam: Examined) -> None:
+    sato, suzuki = await exam.seat(SATO), await exam.seat(SUZUKI)
+    first = await exam.say(sato, "送り先をまちがえた話")
+    body = {"of": named(first), "act": "withdraw", "reason": "送り先ちがい"}
+
+    await exam.office.post(sato, "correction", "all", body, uuid7(), None)
+    await until(lambda: len(exam.room(suzuki)) == 2)
+
+    assert exam.room(suzuki)[0].body["text"] == ""
+    assert (await exam.office.search(suzuki.person, "送り先をまちがえた")).messages == ()
+
+
+async def test_only_its_author_corrects_a_message_and_says_why(exam: Examined) -> None:
+    sato, suzuki = await exam.seat(SATO), await exam.seat(SUZUKI)
+    first = await exam.say(sato, "集合は南口")
+    body = {"of": named(first), "act": "withdraw", "reason": "別人"}
+
+    assert (await refused(exam.office.post(suzuki, "correction", "all", body, uuid7(), None)))[
+        0
+    ] == "not_yours"
+    body["reason"] = ""
+    assert (await refused(exam.office.post(sato, "correction", "all", body, uuid7(), None)))[
+        0
+    ] == "no_reason"
+
+
+async def test_a_room_keeps_a_message_in_view_until_somebody_lets_go(exam: Examined) -> None:
+    sato, suzuki = await exam.seat(SATO), await exam.seat(SUZUKI)
+    first = await exam.say(sato, "本部の電話は 1234")
+
+    await exam.office.post(suzuki, "pin", "all", {"of": named(first), "on": True}, uuid7(), None)
+    await until(lambda: bool(exam.office.pinned(sato.person, "all")))
+    assert exam.office.pinned(sato.person, "all")[0].message_id == first
+
+    await exam.office.post(sato, "pin", "all", {"of": named(first), "on": False}, uuid7(), None)
+    await until(lambda: not exam.office.pinned(sato.person, "all"))
+
+
+async def test_two_people_have_a_room_that_nobody_else_but_hq_may_open(exam: Examined) -> None:
+    sato, suzuki, mayor = [await exam.seat(each) for each in (SATO, SUZUKI, MAYOR)]
+    room = "pair:1001+2001"
+    await exam.say(sato, "二人だけの話", room)
+
+    assert exam.office.room_view(sato.person, room).name == SUZUKI.name
+    assert room in [view.id for view in exam.office.rooms(suzuki.person)]
+    assert room not in [view.id for view in exam.office.rooms(mayor.person)]
+    assert [m.body["text"] for m in exam.room(mayor, room)] == ["二人だけの話"]
+    mayors = "pair:0001+2001"
+    assert (await refused(later(lambda: exam.room(sato, mayors))))[0] == "not_member"
+    assert (await refused(later(lambda: exam.room(sato, "pair:1001+9999"))))[0] == "no_room"
+
+
+async def test_a_room_has_the_members_that_its_maker_listed(exam: Examined) -> None:
+    sato, suzuki, mayor = [await exam.seat(each) for each in (SATO, SUZUKI, MAYOR)]
+    mid = uuid7()
+    body = {"name": "橋の点検", "members": ["2001"]}
+    made = await exam.office.post(sato, "room", "", body, mid, None)
+    again = await exam.office.post(sato, "room", "", body, mid, None)
+
+    assert again.room == made.room
+    assert made.room in [view.id for view in exam.office.rooms(suzuki.person)]
+    await exam.say(suzuki, "点検しました", made.room)
+
+    assert (
+        await refused(
+            exam.office.post(suzuki, "room", made.room, {"members": []}, uuid7(), None)
+        )
+    )[0] == "not_maker"  # fmt: skip
+    await exam.office.post(sato, "room", made.room, {"members": ["1001"]}, uuid7(), None)
+    await until(lambda: made.room not in [v.id for v in exam.office.rooms(suzuki.person)])
+    assert (await refused(later(lambda: exam.room(suzuki, made.room))))[0] == "not_member"
+    assert exam.room(mayor, made.room)  # hq sees every room
+
+
+async def test_nobody_writes_in_a_closed_room_and_it_can_be_opened_again(exam: Examined) -> None:
+    sato = await exam.seat(SATO)
+    body = {"name": "橋の点検", "members": ["2001"]}
+    room = (await exam.office.post(sato, "room", "", body, uuid7(), None)).room
+    await exam.office.post(sato, "room", room, {"closed": True}, uuid7(), None)
+    await until(lambda: exam.office.room_view(sato.person, room).closed)
+
+    code, _ = await refused(exam.office.post(sato, "talk", room, {"text": "x"}, uuid7(), None))
+    assert code == "room_closed"
+    await exam.office.post(sato, "room", room, {"closed": False}, uuid7(), None)
+    await until(lambda: not exam.office.room_view(sato.person, room).closed)
+    await exam.say(sato, "再開します", room)
+
+
+async def test_a_room_of_nobody_or_without_a_name_is_not_made(exam: Examined) -> None:
+    sato = await exam.seat(SATO)
+
+    async def make(**body: object) -> tuple[str, int]:
+        return await refused(exam.office.post(sato, "room", "", body, uuid7(), None))
+
+    assert (await make(name="", members=[]))[0] == "room_name"
+    assert (await make(name="橋", members=["9999"]))[0] == "no_person"
+
+
+async def test_search_finds_every_word_in_the_rooms_that_one_may_see(exam: Examined) -> None:
+    sato, suzuki = await exam.seat(SATO), await exam.seat(SUZUKI)
+    await exam.say(sato, "避難所の毛布 20枚")
+    await exam.say(sato, "避難所の水 20本")
+    await exam.say(sato, "北区だけの毛布", "ward:01")
+
+    async def found(seat: Seat, query: str, room: str | None = None) -> list[str]:
+        result = await exam.office.search(seat.person, query, room)
+        return [message.body["text"] for message in result.messages]
+
+    assert await found(suzuki, "毛布") == ["避難所の毛布 20枚"]
+    assert await found(sato, "毛布") == ["北区だけの毛布", "避難所の毛布 20枚"]
+    assert await found(sato, "避難所 20") == ["避難所の水 20本", "避難所の毛布 20枚"]
+    assert await found(sato, "毛布", "all") == ["避難所の毛布 20枚"]
+    assert (await refused(exam.office.search(sato.person, " ")))[0] == "no_query"
+
+
+async def test_people_are_found_by_name_kana_number_and_unit(exam: Examined) -> None:
+    for text in ("鈴木", "すずき", "2001", "避難所班"):
+        assert [each.staff_id for each in await exam.office.people(text, 5)] == ["2001"]

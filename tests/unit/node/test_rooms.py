@@ -13,8 +13,18 @@ from tests.unit.core.city import KITA, RECORDS, book_of, person
 SATO, CHIEF = person("1001", KITA), person("1000", KITA, 2, ("hq",))
 
 
+class NoViews:
+    """A read model without a row."""
+
+    def get(self, _kind: str, _key: str) -> None:
+        return None
+
+    def keys(self, _kind: str, _group: str) -> list[str]:
+        return []
+
+
 def rooms() -> Rooms:
-    return Rooms(book_of(*RECORDS, SATO.staff, CHIEF.staff))
+    return Rooms(book_of(*RECORDS, SATO.staff, CHIEF.staff), NoViews())  # type: ignore[arg-type]
 
 
 def of(staff: object) -> Person:
@@ -42,11 +52,11 @@ def test_a_room_that_is_not_yours_is_refused_and_one_that_is_not_there_too() -> 
 
 
 def test_a_room_is_called_as_the_office_is() -> None:
-    named = rooms()
+    named, clerk = rooms(), of(SATO.staff.content)
 
-    assert named.name("all") == ("全庁", "All staff")
-    assert named.name("ward:01") == ("北区", "Kita")
-    assert named.name("unit:総務課") == ("総務課", "総務課")
+    assert named.name("all", clerk) == ("全庁", "All staff")
+    assert named.name("ward:01", clerk) == ("北区", "Kita")
+    assert named.name("unit:総務課", clerk) == ("総務課", "総務課")
 
 
 def test_members_follow_the_roster_that_a_message_froze() -> None:
