@@ -365,6 +365,9 @@ class FakeOffice:
         name = "・".join(each.name for each in self.members(room) if each != person)
         return RoomView(room, name, name, len(self.members(room)), 0, None)
 
+    def own_last(self, person: Person) -> Message | None:
+        return next((m for m in self.visible(person)[::-1] if m.mine and not m.unsigned), None)
+
     def pinned(self, person: Person, room: str) -> list[Message]:
         found = [m for m in self.messages(person, room, None, 999) if m.body.get("pinned")]
         return found[::-1]

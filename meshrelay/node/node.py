@@ -539,6 +539,9 @@ class Node:
     def room_view(self, person: Person, room: str) -> RoomView:
         return self._reading.room_view(person, room)
 
+    def own_last(self, person: Person) -> Message | None:
+        return self._reading.own_last(person)
+
     def pinned(self, person: Person, room: str) -> list[Message]:
         return self._reading.pinned(person, room)
 

@@ -387,6 +387,9 @@ class Office(Protocol):
         Raises RefusedError `no_query` (400).
         """
 
+    def own_last(self, person: Person) -> Message | None:
+        """What somebody sent last, of what is here: who has not read it is a tap from Home."""
+
     def pinned(self, person: Person, room: str) -> list[Message]:
         """What a room keeps in view, newest first. Raises as `messages`."""
 

@@ -235,6 +235,13 @@ class Reading:
         found = self._about.pins(room)
         return [self.message(each, person) for each in found if not self.is_hidden(each.row)]
 
+    def own_last(self, person: Person) -> Message | None:
+        # A message id is a UUIDv7: the greatest key is the newest.
+        for found in self._views.latest(talk.NAME, f"{person.staff_id}/", LAST_LOOKED_AT):
+            if self._rooms.may_see(person, found.group) and not self.is_hidden(found.row):
+                return self.message(found, person)
+        return None
+
     def cursor(self) -> str:
         """Where the read model stands now."""
         return f"{self._life()}-{self._views.changed()}"

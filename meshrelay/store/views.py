@@ -205,6 +205,15 @@ class ViewReader:
         query = "SELECT sort FROM rows WHERE kind=? AND grp=?"
         return [row[0] for row in self._run(query, (kind, group))]
 
+    def latest(self, kind: str, prefix: str, limit: int) -> list[Found]:
+        """Rows whose key begins with `prefix`, the greatest keys first."""
+        rows = self._run(
+            f"SELECT {_FIELDS} FROM rows WHERE kind=? AND key>=? AND key<? "
+            "ORDER BY key DESC LIMIT ?",
+            (kind, prefix, prefix + "~", limit),
+        ).fetchall()
+        return [_found(row) for row in rows]
+
     def last_sort(self, kind: str, group: str) -> str:
         """The greatest sort key of a group, "" if it is empty."""
         query = "SELECT coalesce(max(sort), '') FROM rows WHERE kind=? AND grp=?"

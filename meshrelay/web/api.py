@@ -17,6 +17,7 @@ from meshrelay.node.office import (
     Person,
     Posted,
     RoomView,
+    Search,
     Status,
     Ward,
     WhoRead,
@@ -37,6 +38,7 @@ from meshrelay.web.syncline import SyncLine, sync_line
 MESSAGES_MAX = 200
 MESSAGES_DEFAULT = 50
 READ_ITEMS_MAX = 500
+PEOPLE_MAX = 50
 
 
 class LoginBody(Struct, forbid_unknown_fields=True):
@@ -114,6 +116,12 @@ class MessageList(Struct, frozen=True):
     cursor: str
 
 
+class PersonList(Struct, frozen=True):
+    """Members of staff by the roster this node holds."""
+
+    people: list[Person]
+
+
 class Api:
     """The handlers; every one asks the Office and encodes what it says."""
 
@@ -166,6 +174,19 @@ class Api:
                 "GET", "/api/rooms/{room}/messages",
                 "Newest messages of a room, older than the sort key `before`.",
                 self.messages, answer=MessageList, query=("before", "limit"),
+            ),
+            Operation(
+                "GET", "/api/rooms/{room}/pinned", "What a room keeps in view, newest first.",
+                self.pinned, answer=MessageList,
+            ),
+            Operation(
+                "GET", "/api/search",
+                "Messages with every word of `q`, newest first, of one `room` or of all.",
+                self.search, answer=Search, query=("q", "room"),
+            ),
+            Operation(
+                "GET", "/api/people", "Members of staff by name, kana, number or unit.",
+                self.people, answer=PersonList, query=("q",),
             ),
             Operation(
                 "POST", "/api/messages",
@@ -294,6 +315,20 @@ class Api:
         cursor = self._office.changes(person, None).cursor
         room = request.match_info["room"]
         return answer_json(MessageList(self._office.messages(person, room, before, limit), cursor))
+
+    async def pinned(self, request: web.Request) -> web.StreamResponse:
+        person = request[SESSION].seat.person
+        cursor = self._office.changes(person, None).cursor
+        found = self._office.pinned(person, request.match_info["room"])
+        return answer_json(MessageList(found, cursor))
+
+    async def search(self, request: web.Request) -> web.StreamResponse:
+        person, room = request[SESSION].seat.person, request.query.get("room") or None
+        return answer_json(await self._office.search(person, request.query.get("q", ""), room))
+
+    async def people(self, request: web.Request) -> web.StreamResponse:
+        found = await self._office.people(request.query.get("q", ""), PEOPLE_MAX)
+        return answer_json(PersonList(found))
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         self._doors.count_post(request, request[SESSION])

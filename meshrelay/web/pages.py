@@ -9,14 +9,16 @@ from aiohttp import web
 
 from meshrelay.errors import RefusedError
 from meshrelay.node.office import Message
-from meshrelay.web import problems, views
+from meshrelay.web import problems, views, words_rooms
 from meshrelay.web.ids import uuid7
 from meshrelay.web.screens import Screens, seen
 from meshrelay.web.sessions import Refused, Session
 from meshrelay.web.syncline import sync_line
-from meshrelay.web.text import clean_name
+from meshrelay.web.text import clean, clean_name
 from meshrelay.web.words import word
 
+PAIR = "pair:"
+CORRECTABLE = ("talk", "file", "note", "correction")
 # A screenful or two; "earlier messages" fetches more.
 FIRST_MESSAGES = 40
 
@@ -39,11 +41,23 @@ class Pages(Screens):
 
     async def home(self, request: web.Request) -> web.StreamResponse:
         session = self.session(request)
-        line = sync_line(self.office.status())
-        sentence, age = views.sync_words(line, self.drawing.lang(request))
+        line, own = sync_line(self.office.status()), self.office.own_last(session.seat.person)
+        lang = self.drawing.lang(request)
+        sentence, age = views.sync_words(line, lang)
         return self._list_page(
-            request, session, "home.html", sync_state=line.state, sync_text=sentence, sync_age=age
-        )
+            request, session, "home.html", sync_state=line.state, sync_text=sentence, sync_age=age,
+            own=self._own_line(own, session, lang) if own else None,
+        )  # fmt: skip
+
+    def _own_line(self, message: Message, session: Session, lang: str) -> dict[str, Any]:
+        view = self.office.room_view(session.seat.person, message.room)
+        text = views.text_of(message, lang) or word("unknown_kind", lang)
+        return {
+            "href": views.message_href(message.room, message.author, message.message_id),
+            "room": views.room_name(view, lang),
+            "text": clean(text, chars_max=views.QUOTE_CHARS_MAX),
+            "marks": views.delivery_marks(message, lang),
+        }
 
     async def rooms(self, request: web.Request) -> web.StreamResponse:
         return self._list_page(request, self.session(request), "rooms.html")
@@ -83,7 +97,9 @@ class Pages(Screens):
         before = request.query.get("before") or None
         cursor = office.changes(person, None).cursor
         found = office.messages(person, room, before, FIRST_MESSAGES)
-        view = next((r for r in office.rooms(person) if r.id == room), None)
+        view = office.room_view(person, room)
+        pinned = office.pinned(person, room)
+        reply = self._reply(request, session, room)
         wards = {code: views.ward_name(code, office.wards, lang) for code in office.wards}
         data = self.drawing.data(
             request,
@@ -95,6 +111,8 @@ class Pages(Screens):
             first_n=FIRST_MESSAGES,
             wards=wards,
             shapes=views.SHAPES,
+            pinned=pinned[::-1],
+            reply=reply and {"author": reply.author, "message_id": reply.message_id},
         )
         path = f"/rooms/{views.segment(room)}"
         older = f"{path}?{urlencode({'before': found[0].sort})}" if found else ""
@@ -104,8 +122,14 @@ class Pages(Screens):
             session,
             status=error.status if error else 200,
             error=problems.problem_of(error) if error else None,
-            title=views.room_name(view, lang) if view else clean_name(room),
-            members=views.room_lines([view], office.now_ms(), lang)[0].members if view else "",
+            title=views.room_name(view, lang),
+            room_id=room,
+            members=views.room_lines([view], office.now_ms(), lang)[0].members,
+            pinned=views.bubbles(pinned[:1], office.wards, lang)[0] if pinned else None,
+            pair=room.startswith(PAIR),
+            closed=view.closed,
+            reply=_reply_strip(reply, lang) if reply else None,
+            phrases=[word(key, lang) for key in words_rooms.PHRASES],
             bubbles=views.bubbles(found, office.wards, lang),
             unread=_unread(found),
             path=path,
@@ -117,16 +141,29 @@ class Pages(Screens):
             live=before is None,
         )
 
+    def _reply(self, request: web.Request, session: Session, room: str) -> Message | None:
+        """The message of this room that `?reply=author/id` names, if it is here."""
+        author, _, message_id = request.query.get("reply", "").partition("/")
+        if not message_id:
+            return None
+        try:
+            found = self.office.who(session.seat.person, author, message_id).message
+        except RefusedError:
+            return None
+        return found if found.room == room else None
+
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Post from a page without script; the form's hidden id makes a repeat harmless."""
         session, form = await self.form(request)
         room, text = request.match_info["room"], form.get("text", "").replace("\r\n", "\n")
         path = f"/rooms/{views.segment(room)}"
+        body: dict[str, Any] = {"text": text or form.get("phrase", "")}
+        if form.get("reply"):
+            author, _, message_id = form["reply"].partition("/")
+            body["reply_to"] = {"author": author, "message_id": message_id}
         try:
             self._doors.count_post(request, session)
-            await self.office.post(
-                session.seat, "talk", room, {"text": text}, form.get("id", ""), None
-            )
+            await self.office.post(session.seat, "talk", room, body, form.get("id", ""), None)
         except RefusedError as error:
             if error.status in (401, 404):
                 raise
@@ -141,7 +178,7 @@ class Pages(Screens):
         kept = refused if refused and refused.path == request.path else None
         room = request.match_info["room"]
         self.office.messages(session.seat.person, room, None, 1)  # refuses who may not enter
-        view = next((r for r in self.office.rooms(session.seat.person) if r.id == room), None)
+        view = self.office.room_view(session.seat.person, room)
         lang = self.drawing.lang(request)
         return self.draw(
             request,
@@ -149,7 +186,7 @@ class Pages(Screens):
             session,
             status=kept.error.status if kept else 200,
             error=problems.problem_of(kept.error) if kept else None,
-            title=views.room_name(view, lang) if view else clean_name(room),
+            title=views.room_name(view, lang),
             path=f"/rooms/{views.segment(room)}",
             text=kept.text if kept else "",
             sources=[(each, word(f"source_{each}", lang)) for each in views.SOURCES],
@@ -218,6 +255,8 @@ class Pages(Screens):
             marks=views.delivery_marks(found.message, lang),
             advice=views.advice(found.message, lang),
             path=f"/rooms/{views.segment(found.message.room)}",
+            actions=self._actions(found.message, session, lang),
+            message_id=uuid7(now_ms),
             unread_n=len(unread),
             unread=views.people_by_ward(unread, office.wards, lang, now_ms),
             read_n=len(read),
@@ -225,6 +264,30 @@ class Pages(Screens):
             holders=holders,
             complete=found.complete,
         )
+
+    def _actions(self, message: Message, session: Session, lang: str) -> dict[str, Any]:
+        """What this person may do with a message, for its page."""
+        view = self.office.room_view(session.seat.person, message.room)
+        names = {"author": message.author, "id": message.message_id}
+        of_mine = message.mine or bool(message.unsigned)
+        return {
+            "room": views.room_name(view, lang),
+            "around": "?" + urlencode({"before": message.sort + "~"}),
+            "reply": "?" + urlencode({"reply": f"{message.author}/{message.message_id}"}),
+            "open": not view.closed,
+            "pinned": bool(message.body.get("pinned")),
+            "correct": message.kind in CORRECTABLE and of_mine and "replaced" not in message.body,
+            **names,
+        }
+
+
+def _reply_strip(message: Message, lang: str) -> dict[str, str]:
+    text = views.text_of(message, lang) or word("unknown_kind", lang)
+    return {
+        "key": f"{message.author}/{message.message_id}",
+        "name": views.author_words(message, lang),
+        "text": clean(text, chars_max=views.QUOTE_CHARS_MAX),
+    }
 
 
 def _unread(messages: list[Message]) -> str:

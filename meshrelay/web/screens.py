@@ -19,7 +19,9 @@ from meshrelay.web.sessions import Session, Sessions, token_is
 # What a person wrote in a form that was refused: never lost.
 KEPT_TEXT = web.RequestKey("kept_text", str)
 # Where a log-in may lead: our own pages only, never another host.
-_NEXT = re.compile(r"/(rooms(/[^/?#\\\s]+(/files)?)?|settings|cards|nodes|courier)?")
+_NEXT = re.compile(
+    r"/(rooms(/[^/?#\\\s]+(/files|/about)?)?|settings|cards|nodes|courier|search|people)?"
+)
 # The pages' own scripts fetch pages too; only people keep a shared PC from locking.
 BACKGROUND = "X-Background"
 FORM_FIELDS_MAX = 100

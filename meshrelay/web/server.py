@@ -25,6 +25,7 @@ from meshrelay.web.limits import Limits
 from meshrelay.web.live import Live
 from meshrelay.web.pages import Pages
 from meshrelay.web.rights import Policy
+from meshrelay.web.room_pages import RoomPages
 from meshrelay.web.sessions import Sessions
 
 # Open event streams are told to end; whoever does not listen is cut.
@@ -72,6 +73,7 @@ def create_app(
         client_max_size=guard.BODY_BYTES_MAX,
     )
     api.mount(app)
+    RoomPages(office, sessions, drawing, policy, doors).mount(app)
     pages.mount(app)
     Entering(office, sessions, drawing, policy, doors).mount(app)
     DeskPages(office, sessions, drawing, policy, doors).mount(app)

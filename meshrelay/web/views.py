@@ -6,6 +6,7 @@ takeover of it are the same HTML.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import quote
@@ -25,6 +26,11 @@ OTHER_CONTENT = "\n―――\n"
 # Why something must not simply be believed, told by name.
 REASONS = ("fork", "revoked", "staff_revoked", "binding_conflict")
 SOURCES = ("walk_in", "paper", "phone")
+# Kinds whose words a room shows.
+KINDS = ("talk", "file", "correction", "pin", "room")
+ACTS = ("correct", "withdraw", "false", "pinned", "unpinned")
+REPLACED = ("correct", "withdraw", "false")
+QUOTE_CHARS_MAX = 60
 SHAPES = {"unsent": "◌", "trouble": "▲", "node": "○", "wards": "◐", "archive": "●", "read": "✓"}
 
 
@@ -42,6 +48,14 @@ class Attached(Struct, frozen=True):
     href: str
     name: str
     thumbnail: str
+
+
+class Quote(Struct, frozen=True):
+    """What a message answers, corrects or pins."""
+
+    href: str
+    name: str
+    text: str
 
 
 class Bubble(Struct, frozen=True):
@@ -62,6 +76,8 @@ class Bubble(Struct, frozen=True):
     day: str | None
     first_unread: bool
     file: Attached | None = None
+    quote: Quote | None = None
+    struck: bool = False
 
 
 class RoomLine(Struct, frozen=True):
@@ -122,17 +138,58 @@ def segment(text: str) -> str:
     return quote(text, safe="!'()*~")
 
 
-def text_of(message: Message) -> str | None:
+def text_of(message: Message, lang: str) -> str | None:
     """The text to show, None for a kind that this page does not know.
 
     Other content that the author signed under the same id stands below it (要確認).
     """
-    text = message.body.get("text")
-    known = message.kind in ("talk", "file") or message.unsigned
+    body = message.body
+    text = body.get("text")
+    known = message.kind in KINDS or message.unsigned
     if not known or not isinstance(text, str):
         return None
-    others = message.body.get("others", ())
-    return OTHER_CONTENT.join(clean(each, lines=True) for each in (text, *others))
+    if _act_on(message) == "withdraw":
+        return word("withdrawn", lang)
+    act, reason = body.get("act"), clean(str(body.get("reason", "")))
+    if message.kind == "room":
+        key = "room_ended" if body.get("closed") else "room_said"
+        return word(key, lang, name=clean_name(text), n=body.get("members", "?"))
+    if message.kind in ("correction", "pin") and act != "correct":
+        text = word(f"act_{act}", lang) if act in ACTS else ""
+    others = body.get("others", ())
+    shown = OTHER_CONTENT.join(clean(each, lines=True) for each in (text, *others))
+    return f"{shown}\n（{reason}）" if reason else shown
+
+
+def _act_on(message: Message) -> str:
+    """What became of a message: `correct`, `withdraw`, `false`, or nothing."""
+    replaced = message.body.get("replaced")
+    act = replaced.get("act") if isinstance(replaced, dict) else ""
+    return str(act) if act in REPLACED else ""
+
+
+def quote_of(message: Message, lang: str) -> Quote | None:
+    """The message that this one is about, in a line."""
+    quote = message.body.get("quote")
+    if not isinstance(quote, dict):
+        return None
+    href = message_href(message.room, str(quote["author"]), str(quote["message_id"]))
+    if quote.get("text") is None:
+        return Quote(href, "", word("quote_missing", lang))
+    text = clean(str(quote["text"]), chars_max=QUOTE_CHARS_MAX) or word("withdrawn", lang)
+    return Quote(href, clean_name(str(quote["name"])), text)
+
+
+def marked(text: str, words: Sequence[str]) -> list[tuple[str, bool]]:
+    """A text in pieces, and whether each is one of the words, large or small letters alike."""
+    parts = [re.escape(each) for each in sorted(words, key=len, reverse=True) if each]
+    pieces = re.split(f"({'|'.join(parts)})", text, flags=re.IGNORECASE) if parts else [text]
+    return [(piece, bool(number % 2)) for number, piece in enumerate(pieces) if piece]
+
+
+def message_href(room: str, author: str, message_id: str) -> str:
+    """The page of one message."""
+    return f"/rooms/{segment(room)}/who/{segment(author)}/{segment(message_id)}"
 
 
 def file_anchor(blob: str) -> str:
@@ -192,7 +249,7 @@ def bubbles(messages: Sequence[Message], wards: Mapping[str, Ward], lang: str) -
         first_unread = not unread_seen and not message.read_by_me and not message.mine
         unread_seen = unread_seen or first_unread
         new_day = day != last_day
-        text = text_of(message)
+        text = text_of(message, lang)
         mine = message.mine and not message.unsigned
         drawn.append(
             Bubble(
@@ -207,11 +264,12 @@ def bubbles(messages: Sequence[Message], wards: Mapping[str, Ward], lang: str) -
                 iso=city_time(message.created_ms).isoformat(timespec="seconds"),
                 flags=_flags(message, lang),
                 marks=delivery_marks(message, lang) if mine else (),
-                href=f"/rooms/{segment(message.room)}/who/"
-                f"{segment(message.author)}/{segment(message.message_id)}",
+                href=message_href(message.room, message.author, message.message_id),
                 day=day if new_day else None,
                 first_unread=first_unread,
                 file=attached(message),
+                quote=quote_of(message, lang),
+                struck=_act_on(message) in ("correct", "false"),
             )
         )
         last_day, last_author = day, "" if message.unsigned else message.author
@@ -230,6 +288,12 @@ def author_words(message: Message, lang: str) -> str:
 
 def _flags(message: Message, lang: str) -> tuple[str, ...]:
     flags = []
+    if message.kind == "correction" and message.body.get("act") == "correct":
+        flags.append(word("act_correct", lang))
+    if act := _act_on(message):
+        flags.append(word(f"replaced_{act}", lang))
+    if message.body.get("pinned"):
+        flags.append(word("pinned", lang))
     if message.unsigned:
         flags.append(word("unsigned", lang, name=clean_name(message.taken_by)))
     if message.late:
@@ -267,7 +331,7 @@ def room_lines(rooms: Iterable[RoomView], now_ms: int, lang: str) -> list[RoomLi
     for room in rooms:
         preview, time = "", ""
         if room.last is not None:
-            text = text_of(room.last)
+            text = text_of(room.last, lang)
             last = room.last
             file = attached(last)
             text = file.name if file and not text else text

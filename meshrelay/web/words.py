@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from meshrelay.web import words_courier, words_desk, words_files
+from meshrelay.web import words_courier, words_desk, words_files, words_rooms
 
 LANGS = ("ja", "en")
 
@@ -200,6 +200,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     **words_desk.TABLE,
     **words_courier.TABLE,
     **words_files.TABLE,
+    **words_rooms.TABLE,
 }
 
 # What the islands draw; the rest stays on the server.
@@ -210,7 +211,7 @@ ISLAND_KEYS = (
     "from_here_unread", "empty_room", "older", "new_pill", "again", "rewrite", "remove",
     "outbox_n", "outbox_refused", "outbox_other", "node_gone", "pin_to_send", "revoked_here",
     "other_person", "open_room", "reload", "store_failed", "logout_ask", "logout_wait",
-    "logout_drop", "login", "login_wait", "pin_new", "details",
+    "logout_drop", "login", "login_wait", "pin_new", "details", *words_rooms.ISLAND_KEYS,
 )  # fmt: skip
 
 WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}

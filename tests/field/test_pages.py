@@ -335,7 +335,7 @@ async def test_an_answer_that_was_lost_does_not_double_the_message(
     await page.route("**/api/messages", lose)
     await send(page, "一度だけ")
     await page.wait_for_selector("text=区の機器につながりません")
-    await page.unroute("**/api/messages")
+    await page.unroute_all(behavior="wait")
     await expect(page.locator(UNSENT)).to_have_count(0)
 
     assert lost >= 1

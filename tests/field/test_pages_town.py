@@ -94,6 +94,7 @@ async def test_a_temporary_card_from_the_page_logs_in_and_its_note_is_marked_in_
         await helper.click("#login button")
         await helper.wait_for_url("**/rooms/all")
         await helper.click(".plus")
+        await helper.click("#sheet a")
         await helper.fill("#source-name", "近所の人")
         await helper.fill("#text", "橋が落ちています")
         await helper.click("form button.main")

@@ -6,6 +6,9 @@ import { data, say } from "./net.js";
 const JST_MS = 9 * 3600 * 1000;
 const DAYS = { ja: ["日", "月", "火", "水", "木", "金", "土"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
 
+const KINDS = ["talk", "file", "correction", "pin", "room"];
+const ACTS = { correct: "act_correct", withdraw: "act_withdraw", false: "act_false", pinned: "act_pinned", unpinned: "act_unpinned" };
+const REPLACED = { correct: "replaced_correct", withdraw: "replaced_withdraw", false: "replaced_false" };
 const REASONS = ["fork", "revoked", "staff_revoked", "binding_conflict"];
 const SOURCE_WORDS = { walk_in: "source_walk_in", paper: "source_paper", phone: "source_phone" };
 
@@ -45,11 +48,42 @@ export function iso(ms) {
   return cityTime(ms).toISOString().slice(0, 19) + "+09:00";
 }
 
+const own = (table, key) => Object.prototype.hasOwnProperty.call(table, key);
+
 export function textOf(message) {
-  const text = message.body.text;
-  if ((["talk", "file"].indexOf(message.kind) < 0 && !message.unsigned) || typeof text !== "string") return null;
+  const body = message.body;
+  if ((KINDS.indexOf(message.kind) < 0 && !message.unsigned) || typeof body.text !== "string") return null;
+  if (actOn(message) === "withdraw") return say("withdrawn");
+  if (message.kind === "room") {
+    return say(body.closed ? "room_ended" : "room_said", { name: cleanName(body.text), n: body.members === undefined ? "?" : body.members });
+  }
+  let text = body.text;
+  if ((message.kind === "correction" || message.kind === "pin") && body.act !== "correct") {
+    text = own(ACTS, body.act) ? say(ACTS[body.act]) : "";
+  }
   // Other content that the author signed under the same id stands below it.
-  return [text].concat(message.body.others || []).map((each) => clean(each, true)).join("\n―――\n");
+  const shown = [text].concat(body.others || []).map((each) => clean(each, true)).join("\n―――\n");
+  return body.reason ? shown + "\n（" + clean(body.reason, false) + "）" : shown;
+}
+
+// What became of a message.
+function actOn(message) {
+  const act = message.body.replaced && message.body.replaced.act;
+  return own(REPLACED, act) ? act : "";
+}
+
+function pathOf(room, author, id) {
+  return "/rooms/" + [room, "who", author, id].map((part) => encodeURIComponent(part)).join("/");
+}
+
+function quoteOf(message) {
+  const quote = message.body.quote;
+  if (!quote) return null;
+  const href = pathOf(message.room, quote.author, quote.message_id);
+  if (quote.text === null) return { href, name: "", text: say("quote_missing") };
+  const chars = Array.from(clean(quote.text, false));
+  const text = chars.length > 60 ? chars.slice(0, 59).join("") + "…" : chars.join("");
+  return { href, name: cleanName(quote.name), text: text || say("withdrawn") };
 }
 
 // desk.md's table: place and people are two facts.
@@ -69,6 +103,10 @@ export function marksOf(message) {
 
 export function flagsOf(message) {
   const flags = [];
+  const act = actOn(message);
+  if (message.kind === "correction" && message.body.act === "correct") flags.push(say("act_correct"));
+  if (act) flags.push(say(REPLACED[act]));
+  if (message.body.pinned) flags.push(say("pinned"));
   if (message.unsigned) flags.push(say("unsigned", { name: cleanName(message.taken_by) }));
   if (message.late) flags.push(say("late"));
   if (message.clock_uncertain) flags.push(say("clock"));
@@ -82,16 +120,12 @@ export function flagsOf(message) {
 function authorWords(message) {
   const name = cleanName(message.author_name);
   if (!message.unsigned) return name;
-  if (!Object.prototype.hasOwnProperty.call(SOURCE_WORDS, message.unsigned)) return say("unsigned_short");
+  if (!own(SOURCE_WORDS, message.unsigned)) return say("unsigned_short");
   return (say(SOURCE_WORDS[message.unsigned]) + " " + name).trim();
 }
 
 export function keyOf(message) {
   return message.author + "/" + message.message_id;
-}
-
-export function hrefOf(message) {
-  return ["/rooms", message.room, "who", message.author, message.message_id].map((part, i) => (i ? encodeURIComponent(part) : part)).join("/");
 }
 
 function fileOf(message) {
@@ -125,10 +159,12 @@ export function bubblesOf(messages, firstUnread) {
       iso: iso(message.created_ms),
       flags: flagsOf(message),
       marks: mine ? marksOf(message) : [],
-      href: hrefOf(message),
+      href: pathOf(message.room, message.author, message.message_id),
       day: newDay ? day : null,
       firstUnread: first,
       file: fileOf(message),
+      quote: quoteOf(message),
+      struck: ["correct", "false"].indexOf(actOn(message)) >= 0,
     };
     lastDay = day;
     lastAuthor = message.unsigned ? "" : message.author;

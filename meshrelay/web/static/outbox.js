@@ -66,9 +66,9 @@ export class Outbox {
   }
 
   // Drawn by the caller's onChange before anything is stored or sent.
-  add(room, text) {
+  add(room, text, more) {
     const created = Math.floor(nowMs());
-    const item = { id: uuid7(created), person: data.me, room, text, created_ms: created, problem: null };
+    const item = Object.assign({ id: uuid7(created), person: data.me, room, text, created_ms: created, problem: null }, more);
     this.all.set(item.id, item);
     this.onChange();
     this.save(item).then(() => this.kick());
@@ -93,7 +93,7 @@ export class Outbox {
     const item = this.all.get(id);
     if (!item) return;
     if (item.problem && item.problem.code === "id_taken") {
-      this.add(item.room, item.text);
+      this.add(item.room, item.text, item.reply_to ? { reply_to: item.reply_to } : {});
       await this.remove(id);
       return;
     }
@@ -158,7 +158,7 @@ export class Outbox {
         id: item.id,
         kind: "talk",
         room: item.room,
-        body: { text: item.text },
+        body: item.reply_to ? { text: item.text, reply_to: item.reply_to } : { text: item.text },
         created_ms: item.created_ms,
       });
     } catch (error) {

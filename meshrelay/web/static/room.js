@@ -18,10 +18,12 @@ const log = document.getElementById("log");
 const pill = document.getElementById("pill");
 const form = document.getElementById("write");
 const box = document.getElementById("text");
+const sheet = document.getElementById("sheet");
 
 const messages = new Map(data.messages.map((m) => [keyOf(m), m]));
 const unread = data.messages.find((m) => !m.mine && !m.read_by_me);
 const firstUnread = unread ? keyOf(unread) : null;
+const pins = new Map(data.pinned.map((m) => [keyOf(m), m]));
 let cursor = data.cursor;
 let more = data.more;
 let drawBanner = () => {};
@@ -42,7 +44,7 @@ function Bubble(b) {
     b.firstUnread && html`<p class="unread-line" key="unread-line"><span>${say("from_here_unread")}</span></p>`,
     html`<article class=${"msg " + (b.mine ? "mine" : "theirs") + (b.follows ? " follows" : "")} data-key=${b.key} key=${b.key}>
       ${!b.mine && !b.follows && html`<p class="from"><b>${b.name}</b> <span>${b.ward}</span></p>`}
-      <div class="row"><p class=${"bubble" + (b.known ? "" : " unknown")}>${b.text}${b.file && html`<a class="file" href=${b.file.href}>${b.file.thumbnail && html`<img src=${b.file.thumbnail} alt="" loading="lazy"/>`}${b.file.name}</a>`}</p>
+      <div class="row"><p class=${"bubble" + (b.known ? "" : " unknown") + (b.struck ? " struck" : "")}>${b.quote && html`<a class="quoted" href=${b.quote.href}><b>${b.quote.name}</b> ${b.quote.text}</a>`}<span>${b.text}</span>${b.file && html`<a class="file" href=${b.file.href}>${b.file.thumbnail && html`<img src=${b.file.thumbnail} alt="" loading="lazy"/>`}${b.file.name}</a>`}</p>
       <p class="meta">${b.flags.map((f) => html`<span class="flag">${f}</span>`)}${b.mine ? time : html`<a href=${b.href} aria-label=${b.time + " " + say("details")}>${time}</a>`}</p></div>
       ${b.mine && html`<a class="marks" href=${b.href}>${Marks(b.marks)}</a>`}
     </article>`,
@@ -89,9 +91,18 @@ function draw() {
   const anchor = stay ? anchorOf() : null;
   const topPx = anchor ? anchor.getBoundingClientRect().top : 0;
   render(Room(), log);
+  drawPinned();
   if (anchor && anchor.isConnected) scroll.scrollTop += anchor.getBoundingClientRect().top - topPx;
   watchUnread();
   drawBanner();
+}
+
+// The message pinned last, above the room.
+const pinLine = document.getElementById("pinned");
+function drawPinned() {
+  const newest = bubblesOf(Array.from(pins.values()).slice(-1), null)[0];
+  pinLine.hidden = !newest;
+  render(newest && html`<a href=${newest.href}><b>${say("pinned")}</b> ${newest.text}</a>`, pinLine);
 }
 
 function anchorOf() {
@@ -159,6 +170,7 @@ function take(changed) {
   let touched = false;
   changed.forEach((m) => {
     const key = keyOf(m);
+    if (m.room === data.room && (m.body.pinned ? pins.set(key, m) : pins.delete(key))) touched = true;
     if (m.room !== data.room || (more && m.sort < oldest && !messages.has(key))) return;
     fresh = fresh || (!m.mine && !messages.has(key));
     messages.set(key, m);
@@ -261,8 +273,24 @@ function send(event) {
   box.value = "";
   grow();
   keepDraft();
-  outbox.add(data.room, text);
+  outbox.add(data.room, text, data.reply ? { reply_to: data.reply } : {});
+  if (data.reply) {
+    data.reply = null;
+    document.getElementById("reply").remove();
+    history.replaceState(null, "", location.pathname);
+  }
   toBottom();
+}
+
+function phrase(event) {
+  const button = event.target.closest("button");
+  if (!button) return;
+  event.preventDefault();
+  box.value += button.value;
+  grow();
+  keepDraft();
+  sheet.open = false;
+  box.focus();
 }
 
 function toBottom() {
@@ -271,6 +299,7 @@ function toBottom() {
 }
 
 form.addEventListener("submit", send);
+sheet.addEventListener("click", phrase);
 box.addEventListener("input", () => {
   grow();
   keepDraft();
