@@ -16,8 +16,8 @@ from playwright.async_api import Browser, Page, async_playwright
 from meshrelay.node.office import Seat
 from meshrelay.web.server import create_app, serve
 from tests.attackers.tap import HOST, Tap, tapped
-from tests.field.test_pages import ARGS, CHROMIUM
-from tests.field.test_pages_sealed import PLAIN_HOST, spellings
+from tests.pages.browser import ARGS, CHROMIUM, PLAIN_HOST
+from tests.pages.test_sealed import spellings
 from tests.town import MAYOR, SATO, Town, build_town, running, until, uuid7
 
 TEXT = "避難所の鍵は3番の箱です"

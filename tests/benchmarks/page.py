@@ -13,7 +13,7 @@ from meshrelay.web.client import StaffClient
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.wards import Wards
 from tests.benchmarks.writing import town_directory
-from tests.field.test_pages import ARGS, CHROMIUM
+from tests.pages.browser import ARGS, CHROMIUM
 from tests.town import SATO, build_town, uuid7
 
 PHONE = ViewportSize(width=360, height=740)

@@ -20,7 +20,7 @@ from playwright.async_api import FilePayload, Page, ViewportSize, async_playwrig
 from meshrelay.web.server import create_app, serve
 from meshrelay.web.uploads import FIELD_BYTES_MAX
 from tests.field.test_blobs import JPEG
-from tests.field.test_pages import ARGS, CHROMIUM
+from tests.pages.browser import ARGS, CHROMIUM
 from tests.town import SATO, TANAKA, Clerk, Town, build_town, running, uuid7
 from tests.unit.desk.test_file import jpeg
 

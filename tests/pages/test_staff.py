@@ -4,185 +4,32 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
-from playwright.async_api import (
-    Browser,
-    BrowserContext,
-    Page,
-    Playwright,
-    Route,
-    async_playwright,
-    expect,
-)  # fmt: skip
+from playwright.async_api import Route, expect
 
-from meshrelay.node.office import Message
-from meshrelay.web.server import Server, create_app, serve
-from tests.office_fake import (
-    CARD,
-    MAYOR,
-    NOW_MS,
-    PIN,
-    SATO,
-    SUZUKI,
-    YAMADA,
-    FakeOffice,
-    Person,
-    refused,
+from tests.office_fake import CARD, MAYOR, NOW_MS, PIN, SATO, SUZUKI, YAMADA, refused
+from tests.pages.browser import (
+    UNSENT,
+    WIDE,
+    Open,
+    Ward,
+    attached,
+    hidden,
+    log_in,
+    marks,
+    message_id,
+    say,
+    send,
+    type_log_in,
 )
 from tests.town import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CHROMIUM = "/usr/bin/chromium"
-ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # A name that browsers do not take for a secure context, as every ward's address on its LAN.
-    "--host-resolver-rules=MAP kita.example 127.0.0.1",
-]
-PHONE = {"width": 360, "height": 740}
 ROOM_BYTES_MAX = 30_000
 BUBBLE_MS_MAX = 100
-UNSENT = ".msg[data-unsent]"
-
-
-def message_id(n: int) -> str:
-    return f"01900000-0000-7000-8000-{n:012x}"
-
-
-def say(office: FakeOffice, who: Person, text: str, n: int, **more: Any) -> Message:
-    """Put a message of somebody into the room 全庁, as if it had come from the network."""
-    office.now += 1000
-    values: dict[str, Any] = {
-        "author": who.staff_id,
-        "author_name": who.name,
-        "author_ward": who.ward,
-        "message_id": message_id(n),
-        "kind": "talk",
-        "room": "all",
-        "body": {"text": text},
-        "created_ms": NOW_MS + n * 1000,
-        "arrived_ms": office.now,
-        "late": False,
-        "clock_uncertain": False,
-        "origin_ward": who.ward,
-        "place": "node",
-        "wards_n": 0,
-        "read_n": 0,
-        "members_n": 2,
-        "mine": False,
-        "read_by_me": False,
-        "trouble": None,
-        "sort": f"{office.now:016x}",
-        "changed": 0,
-    }
-    office.put(Message(**{**values, **more}))
-    return office.kept[who.staff_id, message_id(n)]
-
-
-def attached(name: str, thumbnail: bool, text: str = "") -> dict[str, object]:
-    """The body of a message with a file."""
-    file = {"name": name, "type": "?", "size": 9, "blob": "b1" * 32, "thumbnail": thumbnail}
-    return {"text": text, "file": file}
-
-
-@dataclass
-class Ward:
-    """A ward's page server that can be stopped and started again on the same port."""
-
-    office: FakeOffice
-    port: int = 0
-    server: Server | None = None
-    asked: list[str] = field(default_factory=list)
-
-    async def start(self) -> None:
-        self.server = serve(create_app(self.office, hosts=["127.0.0.1"]), "127.0.0.1", self.port)
-        await self.server.start()
-        self.port = self.server.port
-
-    async def stop(self) -> None:
-        if self.server is not None:
-            await self.server.stop()
-            self.server = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def playwright() -> AsyncIterator[Playwright]:
-    expect.set_options(timeout=10_000)  # the machine may be busy with other tests
-    async with async_playwright() as started:
-        yield started
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
-    browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-    yield browser
-    await browser.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def ward() -> AsyncIterator[Ward]:
-    started = Ward(FakeOffice())
-    await started.start()
-    yield started
-    await started.stop()
-
-
-Open = Callable[..., Awaitable[Page]]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def open_page(chromium: Browser, ward: Ward) -> AsyncIterator[Open]:
-    """Opens pages in fresh contexts and fails the test on any script error."""
-    contexts: list[BrowserContext] = []
-    errors: list[str] = []
-
-    async def opened(**options: Any) -> Page:
-        context = await chromium.new_context(**{"viewport": PHONE, **options})
-        contexts.append(context)
-        page = await context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda request: ward.asked.append(request.url))
-        return page
-
-    yield opened
-    for context in contexts:
-        await context.close()
-    assert errors == []
-
-
-async def log_in(page: Page, ward: Ward, staff: str = "1001", to: str = "/rooms/all") -> None:
-    await page.goto(f"{ward.url}/login?next={to}#s={staff}&c={CARD}")
-    await page.fill("#pin", PIN)
-    await page.click("#login button")
-    await page.wait_for_url(f"{ward.url}{to}")
-
-
-async def send(page: Page, text: str) -> None:
-    await page.fill("#text", text)
-    await page.click("#write button")
-
-
-async def marks(page: Page, text: str) -> str:
-    shown = await page.locator(".msg.mine", has_text=text).locator(".marks").inner_text()
-    return " ".join(shown.split())
 
 
 async def test_a_sent_message_is_a_bubble_at_once_and_then_says_where_it_is(
@@ -407,7 +254,7 @@ async def test_a_refused_message_keeps_its_text_and_offers_the_next_step(
 
 
 async def test_enter_sends_but_not_while_a_word_is_composed(ward: Ward, open_page: Open) -> None:
-    page = await open_page(viewport={"width": 1280, "height": 800})
+    page = await open_page(viewport=WIDE)
     await log_in(page, ward)
     await page.focus("#text")
     await page.keyboard.type("給水車")
@@ -486,7 +333,7 @@ async def test_the_island_draws_what_the_server_drew(ward: Ward, open_page: Open
         for lang in ("ja", "en"):
             page = await open_page(java_script_enabled=script)
             await page.route("**/api/read", lambda route: route.abort())
-            await (log_in(page, ward, to="/") if script else log_in_form(page, ward))
+            await (log_in(page, ward, to="/") if script else type_log_in(page, ward.url))
             await page.goto(f"{ward.url}/rooms/all?lang={lang}")
             if script:
                 await page.wait_for_timeout(300)
@@ -499,15 +346,6 @@ async def test_the_island_draws_what_the_server_drew(ward: Ward, open_page: Open
     assert "逆 &amp;amp;" in pages[True, "ja"]
     assert pages[True, "ja"] == pages[False, "ja"]
     assert pages[True, "en"] == pages[False, "en"]
-
-
-async def log_in_form(page: Page, ward: Ward, staff: str = "1001") -> None:
-    await page.goto(f"{ward.url}/login")
-    await page.fill("#staff", staff)
-    await page.fill("#card", CARD)
-    await page.fill("#pin", PIN)
-    await page.click("#login button")
-    await page.wait_for_url(f"{ward.url}/")
 
 
 async def normal(open_page: Open, ward: Ward, body: str) -> str:
@@ -523,7 +361,7 @@ async def normal(open_page: Open, ward: Ward, body: str) -> str:
 async def test_everything_works_without_javascript(ward: Ward, open_page: Open) -> None:
     say(ward.office, SUZUKI, "毛布をお願いします", 1)
     page = await open_page(java_script_enabled=False)
-    await log_in_form(page, ward)
+    await type_log_in(page, ward.url)
     badge = await page.locator(".badge").inner_text()
     await page.click(".rooms a:has-text('全庁')")
     await page.click(".read-form button")
@@ -713,17 +551,6 @@ async def test_a_drill_says_so_on_every_page(ward: Ward, open_page: Open) -> Non
         await page.goto(ward.url + path)
         assert "訓練" in await page.locator(".ribbon").inner_text()
         assert (await page.title()).startswith("【訓練】")
-
-
-@asynccontextmanager
-async def hidden(page: Page) -> AsyncIterator[None]:
-    """The tab as if another one were in front."""
-    script = """(state) => {
-      Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
-      document.dispatchEvent(new Event("visibilitychange")); }"""
-    await page.evaluate(script, "hidden")
-    yield
-    await page.evaluate(script, "visible")
 
 
 async def test_a_hidden_tab_reads_nothing_and_catches_up_when_shown(

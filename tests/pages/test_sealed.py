@@ -8,22 +8,16 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page, Request, expect
 
 from meshrelay.web.server import Https, create_app, serve
 from tests.certs import CertificateAuthority
-from tests.field.test_pages import Open, Ward, chromium, open_page, playwright, ward
 from tests.office_fake import CARD, PIN, YAMADA
-
-__all__ = ["chromium", "open_page", "playwright", "ward"]  # fixtures
+from tests.pages.browser import WIDE, Open, Ward, type_log_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WIDE = {"width": 1280, "height": 800}
 NEW_PIN = "864209"
-# Not the loopback address by name or number: for a browser this is a plain, insecure origin.
-PLAIN_HOST = "kita.example"
 
 
 def listening(page: Page) -> list[Request]:
@@ -51,32 +45,12 @@ def spellings(secret: str) -> list[bytes]:
     return [each.encode() for each in [*found, *coded, *hashed]]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def plain_url(ward: Ward) -> str:
-    """The ward's page under a name that no browser takes for a secure context."""
-    await ward.stop()
-    ward.server = serve(
-        create_app(ward.office, hosts=["127.0.0.1", PLAIN_HOST]), "127.0.0.1", ward.port
-    )
-    await ward.server.start()
-    return f"http://{PLAIN_HOST}:{ward.port}"
-
-
-async def type_log_in(page: Page, url: str, staff: str = "1001") -> None:
-    await page.goto(f"{url}/login")
-    await page.fill("#staff", staff)
-    await page.fill("#card", CARD)
-    await page.fill("#pin", PIN)
-    await page.click("#login button")
-    await page.wait_for_url(f"{url}/")
-
-
 async def test_who_records_a_log_in_finds_neither_card_nor_pin_and_cannot_repeat_it(
-    open_page: Open, ward: Ward, plain_url: str
+    open_page: Open, ward: Ward
 ) -> None:
     page = await open_page(viewport=WIDE)
     heard = listening(page)
-    await type_log_in(page, plain_url)
+    await type_log_in(page, ward.plain_url)
     insecure = not await page.evaluate("window.isSecureContext")
     wire = await said(heard)
     (login,) = [request for request in heard if request.url.endswith("/api/login")]
@@ -96,14 +70,14 @@ async def test_who_records_a_log_in_finds_neither_card_nor_pin_and_cannot_repeat
 
 
 async def test_two_log_ins_of_one_person_look_alike_and_share_nothing(
-    open_page: Open, plain_url: str
+    open_page: Open, ward: Ward
 ) -> None:
     page = await open_page(viewport=WIDE)
     boxes = []
     for _ in range(2):
         heard = listening(page)
         await page.context.clear_cookies()
-        await type_log_in(page, plain_url)
+        await type_log_in(page, ward.plain_url)
         (login,) = [request for request in heard if request.url.endswith("/api/login")]
         boxes.append(login.post_data_json["sealed"])
 
@@ -112,11 +86,11 @@ async def test_two_log_ins_of_one_person_look_alike_and_share_nothing(
 
 
 async def test_a_changed_pin_and_a_reopened_screen_are_sealed_too(
-    open_page: Open, ward: Ward, plain_url: str
+    open_page: Open, ward: Ward
 ) -> None:
     page = await open_page(viewport=WIDE)
-    await type_log_in(page, plain_url)
-    await page.goto(f"{plain_url}/settings")
+    await type_log_in(page, ward.plain_url)
+    await page.goto(f"{ward.plain_url}/settings")
     heard = listening(page)
     await page.fill("#card", CARD)
     await page.fill("#pin", PIN)
@@ -128,7 +102,7 @@ async def test_a_changed_pin_and_a_reopened_screen_are_sealed_too(
     await page.wait_for_url("**/lock?next=*")
     await page.fill("#pin", NEW_PIN)
     await page.click("main button")
-    await page.wait_for_url(f"{plain_url}/settings")
+    await page.wait_for_url(f"{ward.plain_url}/settings")
     wire = await said(heard)
 
     assert ward.office.pins["1001"] == NEW_PIN

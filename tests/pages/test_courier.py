@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from meshrelay.web.server import create_app, serve
-from tests.field.test_pages import ARGS, CHROMIUM
+from tests.pages.browser import ARGS, CHROMIUM
 from tests.town import SATO, TANAKA, Clerk, build_town, running
 
 # The machine may be busy with other tests.

@@ -15,9 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from meshrelay.monitor.pages import routes
 from tests.monitor_scene import ALL_WARDS, City, four_wards, whole_city, word
-
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+from tests.pages.browser import ARGS, CHROMIUM
 
 # The policy under which the web package serves every page.
 CSP = (
@@ -62,18 +60,7 @@ def serving(city: City) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         yield chromium
         chromium.close()
 

@@ -10,30 +10,15 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, Playwright, expect
 
 from meshrelay.web.sessions import IDLE_MS_MAX
-from tests.field.test_pages import (
-    ARGS,
-    CHROMIUM,
-    UNSENT,
-    Open,
-    Ward,
-    chromium,
-    open_page,
-    playwright,
-    say,
-    send,
-    ward,
-)
 from tests.office_fake import CARD, PIN, SUZUKI
+from tests.pages.browser import ARGS, CHROMIUM, UNSENT, WIDE, Open, Ward, say, send
 from tests.town import until
-
-__all__ = ["chromium", "open_page", "playwright", "ward"]  # fixtures
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # Long enough never to stand in a profile by chance, as six digits may in a time.
 WRONG_PIN = "975318642013"
 LONG_PIN = "246813579024"
-WIDE = {"width": 1280, "height": 800}
 
 
 async def log_in_shared(page: Page, ward: Ward, to: str = "/", pin: str = PIN) -> None:

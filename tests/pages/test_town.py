@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from meshrelay.web.server import create_app, serve
-from tests.field.test_pages import ARGS, CHROMIUM, PHONE
+from tests.pages.browser import ARGS, CHROMIUM, PHONE
 from tests.town import MAYOR, PIN, SATO, TANAKA, Clerk, Town, build_town, running
 
 CHAIN = {"01": (), "02": ("01",), "00": ("02",)}
