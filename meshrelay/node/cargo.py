@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 from meshrelay.bearers.courier import FRAME, MANIFEST, CourierWriter
 from meshrelay.core.book import RecordBook
 from meshrelay.core.clock import age_now
-from meshrelay.core.entry import URGENT, LogId, read_author_part, read_entry
+from meshrelay.core.entry import URGENT, Entry, LogId, read_author_part, read_entry
 from meshrelay.core.events import HeldEntry, Now
 from meshrelay.core.frames import Entries, Frame, Haves, Records, encode_frame
 from meshrelay.core.have import NO_NONCE, Receipts, make_have, read_have
@@ -31,6 +31,7 @@ from meshrelay.errors import (
     RemoteProtocolError,
 )
 from meshrelay.node.doorman import NodeDoorman
+from meshrelay.node.folding import RULES
 from meshrelay.node.identity import Keys
 from meshrelay.node.manifest import KnownRecords, Manifest, pack_manifest, record_digests
 from meshrelay.node.transit import TransitKeys
@@ -269,13 +270,9 @@ class _Packing:
         """The sessions that these entries are judged by."""
         wanted: dict[bytes, None] = {}
         for each in entries:
-            author = read_entry(each.raw).author
-            try:
-                session = read_author_part(author).session if author else b""
-            except RemoteProtocolError:
-                continue  # level B refused it where it came in, and will there
-            if self._cargo.holds(session):
-                wanted[session] = None
+            for session in _judged_by(read_entry(each.raw)):
+                if self._cargo.holds(session):
+                    wanted[session] = None
         return list(wanted)
 
     def _put_records(self, ids: list[bytes]) -> None:
@@ -297,6 +294,17 @@ class _Packing:
                 self._progress(not self._cargo.is_session(each))
         if batch:
             self._put(Records(batch))
+
+
+def _judged_by(entry: Entry) -> list[bytes]:
+    """The sessions of who wrote it, or of whom its node speaks in it."""
+    if not entry.author:
+        rule = RULES.get(entry.kind)
+        return [session for _, session in rule.of_whom(entry.body)] if rule else []
+    try:
+        return [read_author_part(entry.author).session]
+    except RemoteProtocolError:
+        return []  # level B refused it where it came in, and will there
 
 
 def no_destination(to: str) -> RefusedError:

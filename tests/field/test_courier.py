@@ -98,6 +98,24 @@ async def test_receipts_on_the_stick_say_which_wards_hold_a_message(town: Town) 
     assert word.path == "courier"
 
 
+async def test_who_has_read_comes_back_by_courier_with_the_log_in_that_proves_it(
+    town: Town,
+) -> None:
+    await said(town, 1)
+    sato, tanaka = await town.log_in("01", SATO), await town.log_in("02", TANAKA)
+    await received(town, "02", await handed_out(town, "01", sato, "02"))
+    await until(lambda: len(town.room("02", tanaka)) == 1)
+    [message] = town.room("02", tanaka)
+    held_before = held(town, "02")
+    town.nodes["02"].mark_read(tanaka, [(message.author, message.message_id)])
+    await until(lambda: held(town, "02") == held_before + 1)
+
+    back = await received(town, "01", await handed_out(town, "02", tanaka, "01"))
+
+    assert (back.entries_new, back.records_new) == (1, 1)
+    await until(lambda: [m.read_n for m in town.room("01", sato)] == [1])
+
+
 async def test_records_that_are_there_are_not_carried_again(town: Town, tmp_path: Path) -> None:
     await said(town, 1)
     sato = await town.log_in("01", SATO)
