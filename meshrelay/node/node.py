@@ -26,6 +26,7 @@ from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine, restore_records, restore_vector
 from meshrelay.desk import talk
 from meshrelay.errors import ConfigError, RemoteProtocolError, StoreError, UnreadableError
+from meshrelay.node import beginning
 from meshrelay.node.alarms import link_alarms
 from meshrelay.node.blobs import Blobs
 from meshrelay.node.card_desk import CardDesk
@@ -94,6 +95,7 @@ class Node:
         path = directory / "log.db"
         self.room = StoreRoom(directory, config.storage.quota_mb * MB)
         self.room.open()
+        beginning.note_lost(directory)
         self._store, loaded = open_store(path, keys.network)
         self._store.limit(config.storage.quota_mb * MB + SLACK_BYTES)
         self._starts = self._store.count_start()
@@ -108,6 +110,7 @@ class Node:
         self._me = keys.signer.public
         self._box = keys.box
         self._incarnations = loaded.incarnations
+        folded = [incarnation for incarnation, _ in loaded.incarnations]
         began = self._begin_incarnation(loaded.change, book, loaded.is_salvaged)
         # What the store does not hold yet; the sync machine hears it at start.
         self._enrolment = [record for record in keys.records() if record.id not in book]
@@ -129,7 +132,7 @@ class Node:
         self._doorman = NodeDoorman(self._enrolled(book), keys.signer.public, book)
         views = directory / "views.db"
         self._folder = Folder(
-            open_views(views, incarnations, self._reader.newest_arrival(), random_bytes(8)),
+            open_views(views, folded, self._reader.newest_arrival(), random_bytes(8)),
             path, book, incarnations[-1], self._changed_in_writer,
         )  # fmt: skip
         self._views = ViewReader(views)
@@ -174,6 +177,10 @@ class Node:
             forked = any(LogId(self._me, last, lane) in book.proofs for lane in LANES)
             if self._witness.proves(last, change) and not forked:
                 return False
+        over = self._witness.last()
+        if over is not None and not is_salvaged and over not in dict(self._incarnations):
+            # Of a log.db that is lost: named, so that others count what this store states.
+            self._incarnations.append((over, self._store.add_incarnation(over)))
         drawn = random_bytes(INCARNATION_BYTES)
         self._incarnations.append((drawn, self._store.add_incarnation(drawn)))
         self._witness.write(drawn, change)
@@ -448,6 +455,7 @@ class Node:
                 refused[reason] = refused.get(reason, 0) + count
         trouble = [str(self.failed.result())] if self.failed.done() else []
         trouble += troubles(self.machine.book, self.machine.me)
+        trouble += beginning.troubles(self._directory, self.machine.book, self.machine.receipts)
         trouble += self._blobs.troubles()
         trouble += link_alarms(self.machine.book, self.machine.me, self._bearers)
         trouble += self.room.troubles()

@@ -26,6 +26,7 @@ from meshrelay.node.backup import (
     verify_copy,
 )
 from meshrelay.node.backup_words import damaged, failed, no_copy, no_room
+from meshrelay.node.beginning import LOST
 from meshrelay.node.identity import Keys
 from meshrelay.store.copying import Contents, Loss, lost, urgent_records
 
@@ -200,7 +201,7 @@ def _swap(directory: Path, log: Path) -> Path | None:
         aside.unlink(missing_ok=True)
         if old.exists():
             old.rename(aside)
-    for each in (Path(f"{present}-shm"), *directory.glob("views.db*")):
+    for each in (Path(f"{present}-shm"), directory / LOST, *directory.glob("views.db*")):
         each.unlink(missing_ok=True)
     log.rename(present)
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -11,6 +11,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from meshrelay.core.entry import INCARNATION_BYTES
 from meshrelay.errors import ConfigError
 
 TMPFS_MAGIC = 0x01021994
@@ -40,15 +41,23 @@ class Witness:
 
     def proves(self, incarnation: bytes, change: int) -> bool:
         """Whether the store at `change` continues what was written under `incarnation`."""
+        noted = self._noted()
+        return noted is not None and noted[0] == incarnation and noted[1] <= change
+
+    def last(self) -> bytes | None:
+        """The incarnation under which this machine wrote last since its boot. It is over: whoever
+        wrote under it held the lock that is ours now."""
+        noted = self._noted()
+        return noted[0] if noted else None
+
+    def _noted(self) -> tuple[bytes, int] | None:
         try:
-            boot, seen, number = os.pread(self._fd, WITNESS_BYTES_MAX, 0).split(b" ")
-            return (
-                boot == self._boot
-                and seen == incarnation.hex().encode()
-                and (int(number) <= change)
-            )
+            boot, said, change = os.pread(self._fd, WITNESS_BYTES_MAX, 0).split(b" ")
+            incarnation, number = bytes.fromhex(said.decode()), int(change)
         except (OSError, ValueError):
-            return False
+            return None
+        is_ours = boot == self._boot and len(incarnation) == INCARNATION_BYTES
+        return (incarnation, number) if is_ours else None
 
     def write(self, incarnation: bytes, change: int) -> None:
         """Note what is on disk. Raises OSError."""

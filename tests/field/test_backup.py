@@ -186,6 +186,78 @@ async def test_an_old_copy_put_back_forks_nothing_and_gets_the_rest_from_a_neigh
         assert not any(LogId(me, past, lane) in node.machine.book.proofs for lane in LANES)
 
 
+# log.db deleted, and started without a copy
+
+
+async def begun_anew(town: Town, ward: str) -> None:
+    """Talk, then lose the log of a ward and start it again."""
+    await until(lambda: is_whole(town))
+    await town.stop(ward)
+    for file in (town.directory / ward).glob("log.db*"):
+        file.unlink()
+    await town.start(ward)
+    await until(lambda: is_whole(town))
+
+
+async def test_a_start_without_log_db_is_told_until_a_copy_is_put_back(
+    tmp_path: Path, stick: Path, capsys: pytest.CaptureFixture[str], caplog: Any
+) -> None:
+    kita = tmp_path / KITA
+    town = build_town(tmp_path, {KITA: ()})
+    async with running(town):
+        sato = await town.log_in(KITA, SATO)
+        await town.say(KITA, sato, "控えの前")
+        await until(lambda: town.nodes[KITA].status().messages == 1)
+        assert not town.nodes[KITA].status().trouble
+        run(capsys, "archive", "backup", stick, "--from", kita)
+        with caplog.at_level(logging.WARNING, "meshrelay.node"):
+            await begun_anew(town, KITA)
+        assert "log.db is missing" in caplog.text and "archive restore" in caplog.text
+
+        await town.stop(KITA)
+        node = await town.start(KITA)  # as after a power cut: it is still so
+        [said] = node.status().trouble
+        assert "log.db がなくなり" in said and "put it back now" in said
+        await town.stop(KITA)
+        run(capsys, "archive", "restore", stick, "--into", kita, "--force")
+
+        node = await town.start(KITA)
+        assert not node.status().trouble and node.status().messages == 1
+
+
+async def test_what_a_node_that_lost_its_log_receives_counts_again(tmp_path: Path) -> None:
+    town = build_town(tmp_path, {KITA: (), CHUO: (KITA,)})
+    async with running(town):
+        sato, tanaka = await town.log_in(KITA, SATO), await town.log_in(CHUO, TANAKA)
+        await town.say(CHUO, tanaka, "前からの記録")
+        await begun_anew(town, CHUO)
+
+        await town.say(KITA, sato, "届いていますか")
+
+        await until(lambda: town.room(KITA, sato)[-1].place == "wards")
+        assert town.room(KITA, sato)[-1].wards_n == 1
+        assert not town.nodes[KITA].status().trouble
+
+
+async def test_two_stores_in_one_nodes_name_are_told_to_others_in_words(tmp_path: Path) -> None:
+    town = build_town(tmp_path, {KITA: (), CHUO: (KITA,)})
+    async with running(town):
+        tanaka = await town.log_in(CHUO, TANAKA)
+        await town.say(CHUO, tanaka, "前からの記録")
+        await until(lambda: is_whole(town))
+        past = town.nodes[CHUO].machine.incarnation
+        for witness in Path(town.witnesses.name).glob("*"):
+            if past.hex() in witness.read_text():
+                witness.unlink()  # the machine lost power too
+        await begun_anew(town, CHUO)
+
+        await until(lambda: town.nodes[KITA].status().trouble)
+
+        [said] = town.nodes[KITA].status().trouble
+        assert said.startswith("02の機器 (中央区): 記録をなくして始め直したか")
+        assert "began anew without its log.db" in said and "revoke this key" in said
+
+
 def enrol_new(capsys: pytest.CaptureFixture[str], town: Town, *peers: str) -> Path:
     """A new machine for 北区, by the commands of README.md."""
     directory, answer = town.directory / NEW, town.directory / "answer"

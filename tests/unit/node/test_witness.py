@@ -40,6 +40,7 @@ def test_another_incarnation_is_not_proved(witness: Witness) -> None:
     witness.write(DAY, 7)
 
     assert not witness.proves(OTHER, 9)
+    assert witness.last() == DAY
 
 
 def test_the_newest_word_replaces_the_last(witness: Witness) -> None:
@@ -54,14 +55,14 @@ def test_another_boot_proves_nothing(witness: Witness) -> None:
     text = witness.path.read_bytes()
     witness.path.write_bytes(b"00000000" + text[8:])
 
-    assert not witness.proves(DAY, 7)
+    assert not witness.proves(DAY, 7) and witness.last() is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"noise", b"a b", b"a b c d"])
 def test_a_damaged_witness_proves_nothing(witness: Witness, damage: bytes) -> None:
     witness.path.write_bytes(damage)
 
-    assert not witness.proves(DAY, 7)
+    assert not witness.proves(DAY, 7) and witness.last() is None
 
 
 def test_two_nodes_on_one_machine_have_two_witnesses(witness: Witness) -> None:
