@@ -29,7 +29,8 @@ _BACKUP_EXAMPLE = "  meshrelay archive backup /media/backup --from /var/lib/mesh
 
 _VERIFY_ABOUT = """Read every copy on a stick and say which are good. Exit 1 if one is not.
 
-Each entry must be the one that its successor names, and every byte what its node signed."""
+Each entry must be the one that its successor names, and every byte what its node signed; each
+photo and file what its name says."""
 _VERIFY_EXAMPLE = "  meshrelay archive verify /media/backup"
 
 _RESTORE_ABOUT = """Put the newest copy of a stick into the directory of a stopped node.
@@ -94,7 +95,7 @@ def run_backup(args: argparse.Namespace) -> int:
 
 
 def run_verify(args: argparse.Namespace) -> int:
-    from meshrelay.node.backup import paths_in, read_copy, verify_copy
+    from meshrelay.node.backup import damaged_blobs, paths_in, read_copy, verify_copy
     from meshrelay.node.restoring import check_maker
 
     stick: Path = args.directory
@@ -118,8 +119,20 @@ def run_verify(args: argparse.Namespace) -> int:
         else:
             rows.append({**_copy(copy), "good": True})
             lines.append(f"good  {_line(copy)}")
-    answer.say(args, {"copies": rows}, lines)
-    return 0 if all(row["good"] for row in rows) else 1
+    photos, damaged = 0, []
+    for folder in dict.fromkeys(path.parent for path in paths):
+        with _bar(args) as tell:
+            count, bad = damaged_blobs(folder, tell)
+        photos += count
+        damaged += [str(path) for path in bad]
+    lines += [f"good  {answer.count(photos - len(damaged), 'photo or file', 'photos and files')}"]
+    lines += [
+        f"NOT GOOD  壊れた写真・ファイルです。消すと、次の控えに入ります / damaged photo or file: "
+        f"delete it, and the next backup copies it again: {path}"
+        for path in damaged
+    ]
+    answer.say(args, {"copies": rows, "blobs": photos, "blobs_damaged": damaged}, lines)
+    return 0 if all(row["good"] for row in rows) and not damaged else 1
 
 
 def run_restore(args: argparse.Namespace) -> int:
@@ -135,7 +148,9 @@ def run_restore(args: argparse.Namespace) -> int:
     with _bar(args) as tell:
         done = restore(copy, args.node, keys, args.force, tell)
     own = copy.node == keys.signer.public
-    kept = [f"what was there is kept: {done.kept}; remove it when all is well"]
+    wal = Path(f"{done.kept}-wal")
+    files = f"{done.kept} and {wal.name}" if wal.exists() else done.kept
+    kept = [f"what was there is kept: {files}; remove it when all is well"]
     answer.say(
         args,
         {

@@ -27,10 +27,12 @@ from typing import Any, NamedTuple
 
 from meshrelay.core.codec import decode, encode, is_bytes, is_text, is_uint
 from meshrelay.core.events import Now
+from meshrelay.core.manifest import MANIFEST, read_manifest
 from meshrelay.core.signing import ID_BYTES, KEY_BYTES, NETWORK_ID_BYTES, verify1
 from meshrelay.errors import RefusedError, RemoteProtocolError, StoreError
 from meshrelay.node.backup_words import README, busy, damaged, failed, full, no_stick
 from meshrelay.node.identity import Keys
+from meshrelay.store.blobs import BlobStore
 from meshrelay.store.copying import Contents, copy_log, log_bytes, look_through
 
 # The newest ones that stay; an older one goes after a newer one was read back.
@@ -288,6 +290,30 @@ def restore_blobs(copy: Copy, directory: Path, tell: Tell) -> int:
         copy_file(source, _blob(directory, source.name))
         tell("photos", done, len(wanted))
     return len(wanted)
+
+
+def damaged_blobs(folder: Path, tell: Tell) -> tuple[int, list[Path]]:
+    """How many blobs lie beside a node's copies, and which of them are not what their name says."""
+    found = blobs_in(folder)
+    damaged = []
+    if found:
+        store = BlobStore(folder / "blobs")
+        for done, path in enumerate(found, 1):
+            if not _is_whole(store, bytes.fromhex(path.name)):
+                damaged.append(path)
+            tell("photos", done, len(found))
+    return len(found), damaged
+
+
+def _is_whole(store: BlobStore, blob: bytes) -> bool:
+    try:
+        manifest = store.part(blob, MANIFEST)
+        parts = read_manifest(manifest).all_chunks.bit_length() if manifest else 0
+        return manifest is not None and all(
+            store.part(blob, n) is not None for n in range(1, parts)
+        )
+    except StoreError:  # a bad sector
+        return False
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -201,6 +201,9 @@ def _swap(directory: Path, log: Path) -> Path | None:
         aside.unlink(missing_ok=True)
         if old.exists():
             old.rename(aside)
+    wal = Path(f"{before}-wal")
+    if wal.exists() and not wal.stat().st_size:
+        wal.unlink()
     for each in (Path(f"{present}-shm"), directory / LOST, *directory.glob("views.db*")):
         each.unlink(missing_ok=True)
     log.rename(present)

@@ -11,6 +11,7 @@ import pytest
 from meshrelay.core.entry import LogId
 from meshrelay.core.signing import Signer
 from meshrelay.node.identity import load_keys
+from meshrelay.store.blobs import BlobStore
 from meshrelay.store.log import LogStore
 from tests.unit.cli.shell import Shell, enrol
 from tests.unit.core.city import make_entry, note
@@ -80,7 +81,8 @@ def test_one_copy_that_is_not_good_ends_verify_with_1(
         file.truncate(9_000)
 
     assert main(["archive", "verify", stick]) == 1
-    good, bad = capsys.readouterr().out.splitlines()
+    good, bad, photos = capsys.readouterr().out.splitlines()
+    assert photos == "good  0 photos and files"
     assert good.startswith("good") and first in good
     assert bad.startswith("NOT GOOD") and second in bad and "壊れています" in bad
     assert main(["archive", "verify", first]) == 0
@@ -88,6 +90,53 @@ def test_one_copy_that_is_not_good_ends_verify_with_1(
     capsys.readouterr()
     assert "is not what was copied" in shell.refused(1, "archive", "restore", stick, "--into", node)
     assert shell.ok("archive", "restore", first, "--into", node)["copy"] == first
+
+
+def test_verify_counts_the_photos_that_are_whole_and_names_one_that_is_not(
+    shell: Shell, node: str, stick: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from meshrelay.cli.main import main
+
+    upload = BlobStore(Path(node) / "blobs").upload()
+    upload.write(b"the roof of the gym " * 2_000)
+    photo = upload.finish().hex()
+    folder = Path(shell.ok("archive", "backup", stick, "--from", node)["copy"]).parent
+    assert main(["archive", "verify", stick]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "good  1 photo or file"
+
+    kept = folder / "blobs" / photo[:2] / photo
+    with kept.open("r+b") as file:
+        file.seek(20_000)
+        file.write(b"flipped")
+
+    assert main(["archive", "verify", stick]) == 1
+    good, none, bad = capsys.readouterr().out.splitlines()
+    assert good.startswith("good  北区役所") and none == "good  0 photos and files"
+    assert bad.startswith("NOT GOOD") and str(kept) in bad and "next backup" in bad
+    kept.unlink()
+    shell.ok("archive", "backup", stick, "--from", node)
+    assert shell.ok("archive", "verify", stick)["blobs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("journal", "named"), [(b"", "log.db.before;"), (bytes(32), "log.db.before-wal;")]
+)
+def test_all_that_was_there_is_kept_and_named_but_no_empty_journal(
+    shell: Shell,
+    node: str,
+    stick: str,
+    journal: bytes,
+    named: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from meshrelay.cli.main import main
+
+    shell.ok("archive", "backup", stick, "--from", node)
+    Path(f"{node}/log.db-wal").write_bytes(journal)
+    assert main(["archive", "restore", stick, "--into", node]) == 0
+    assert Path(f"{node}/log.db.before").exists()
+    assert Path(f"{node}/log.db.before-wal").exists() == bool(journal)
+    assert named in capsys.readouterr().out
 
 
 def test_what_is_not_there_is_answered_with_the_next_step(
