@@ -138,15 +138,28 @@ def segment(text: str) -> str:
     return quote(text, safe="!'()*~")
 
 
+def _is_plain(message: Message) -> bool:
+    """Whether it only tells something: nothing follows from it, so nobody gave it a time limit."""
+    return message.kind in KINDS or bool(message.unsigned)
+
+
+def _is_unsure(message: Message) -> bool:
+    return message.expiry == "unsure" and not _is_plain(message)
+
+
 def text_of(message: Message, lang: str) -> str | None:
     """The text to show, None for a kind that this page does not know.
 
     Other content that the author signed under the same id stands below it (要確認).
     """
+<<<<<<< HEAD
     body = message.body
     text = body.get("text")
-    known = message.kind in KINDS or message.unsigned
-    if not known or not isinstance(text, str):
+    if not _is_plain(message) or not isinstance(text, str):
+=======
+    text = message.body.get("text")
+    if not _is_plain(message) or not isinstance(text, str):
+>>>>>>> efca7f7 (Doubt the time limit of orders only)
         return None
     if _act_on(message) == "withdraw":
         return word("withdrawn", lang)
@@ -300,7 +313,7 @@ def _flags(message: Message, lang: str) -> tuple[str, ...]:
         flags.append(word("late", lang))
     if message.clock_uncertain:
         flags.append(word("clock", lang))
-    if message.expiry in ("expired", "unsure"):
+    if message.expiry == "expired" or _is_unsure(message):
         flags.append(word(message.expiry, lang))
     if message.trouble in REASONS:
         flags.append(word(message.trouble, lang))
@@ -316,7 +329,7 @@ def advice(message: Message, lang: str) -> tuple[str, ...]:
         found.append(word("advice_unsigned", lang))
     if message.trouble in REASONS:
         found.append(word(f"advice_{message.trouble}", lang))
-    if message.expiry == "unsure":
+    if _is_unsure(message):
         found.append(word("advice_unsure", lang))
     return tuple(found)
 

@@ -305,7 +305,8 @@ async def test_the_island_draws_what_the_server_drew(ward: Ward, open_page: Open
     say(ward.office, SATO, "行1\n行2", 3, place="archive", wards_n=2)
     say(ward.office, SATO, "続き", 4, trouble="fork", expiry="expired")
     say(ward.office, MAYOR, "x", 5, kind="shelter", clock_uncertain=True, author_ward="99")
-    say(ward.office, MAYOR, "避難", 6, trouble="revoked", expiry="unsure")
+    say(ward.office, MAYOR, "避難", 6, kind="evacuation", trouble="revoked", expiry="unsure")
+    say(ward.office, MAYOR, "期限のない連絡", 13, expiry="unsure")
     say(
         ward.office,
         SUZUKI,

@@ -48,11 +48,12 @@ export function iso(ms) {
   return cityTime(ms).toISOString().slice(0, 19) + "+09:00";
 }
 
+const isPlain = (message) => message.unsigned || KINDS.indexOf(message.kind) >= 0;
 const own = (table, key) => Object.prototype.hasOwnProperty.call(table, key);
 
 export function textOf(message) {
   const body = message.body;
-  if ((KINDS.indexOf(message.kind) < 0 && !message.unsigned) || typeof body.text !== "string") return null;
+  if (!isPlain(message) || typeof body.text !== "string") return null;
   if (actOn(message) === "withdraw") return say("withdrawn");
   if (message.kind === "room") {
     return say(body.closed ? "room_ended" : "room_said", { name: cleanName(body.text), n: body.members === undefined ? "?" : body.members });
@@ -110,7 +111,7 @@ export function flagsOf(message) {
   if (message.unsigned) flags.push(say("unsigned", { name: cleanName(message.taken_by) }));
   if (message.late) flags.push(say("late"));
   if (message.clock_uncertain) flags.push(say("clock"));
-  if (message.expiry === "expired" || message.expiry === "unsure") flags.push(say(message.expiry));
+  if (message.expiry === "expired" || (message.expiry === "unsure" && !isPlain(message))) flags.push(say(message.expiry));
   if (REASONS.indexOf(message.trouble) >= 0) flags.push(say(message.trouble));
   if (message.trouble !== null && !message.mine) flags.push(say("trouble"));
   return flags;

@@ -52,7 +52,8 @@ def test_a_late_or_uncertain_message_says_so() -> None:
     ("change", "flags"),
     [
         ({"expiry": "expired"}, ("期限切れ",)),
-        ({"expiry": "unsure"}, ("期限を確認できません",)),
+        ({"expiry": "unsure", "kind": "evacuation"}, ("期限を確認できません",)),
+        ({"expiry": "unsure"}, ()),
         ({"trouble": "fork"}, ("分岐", "要確認")),
         ({"trouble": "revoked", "late": True}, ("遅れて届いた", "失効した機器経由", "要確認")),
         ({"trouble": "fork", "mine": True}, ("分岐",)),
@@ -71,9 +72,13 @@ def test_what_must_not_simply_be_believed_says_why(
     [
         ({}, []),
         ({"expiry": "expired"}, []),
-        ({"expiry": "unsure"}, ["Ask the author."]),
+        ({"expiry": "unsure", "kind": "evacuation"}, ["Ask the author."]),
+        ({"expiry": "unsure"}, []),
         ({"trouble": "fork"}, ["Ask the author by another way"]),
-        ({"trouble": "revoked", "expiry": "unsure"}, ["machine that was revoked", "power"]),
+        (
+            {"trouble": "revoked", "expiry": "unsure", "kind": "mode"},
+            ["machine that was revoked", "power"],
+        ),
     ],
 )
 def test_a_message_in_doubt_says_what_to_do(change: dict[str, object], words: list[str]) -> None:
