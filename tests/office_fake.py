@@ -16,6 +16,7 @@ from meshrelay.node.office import (
     Changes,
     Holder,
     LaneWord,
+    LinkWord,
     Message,
     NetworkInfo,
     NodeInfo,
@@ -99,10 +100,12 @@ class FakeOffice:
                 node, stated_ms, stated_ms, "lan", None, lanes, "0.1", 1, (0,) * 4, None, None, {}
             )
 
+        link = LinkWord(hq.id, "本部", "00", "lan", "192.0.2.1:7401", self.now, 0, 0)
+        links = () if stated is None else (link,)
         return Status(
             self.network, self.me, "0.1", True, (), self.now, 1, self.now, "00" * 8,
-            len(self.kept), 9, len(self.kept), len(self.seats), "00" * 16, (), {"lan": "connected"},
-            {}, (word(self.me, self.now), word(hq, stated)),
+            len(self.kept), 9, len(self.kept), len(self.seats), "00" * 16, links,
+            {"lan": "connected"}, {}, (word(self.me, self.now), word(hq, stated)),
         )  # fmt: skip
 
     async def log_in(

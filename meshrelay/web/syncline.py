@@ -25,7 +25,7 @@ class SyncLine(Struct, frozen=True):
 
 
 def sync_line(status: Status) -> SyncLine:
-    """Judge by signed words only; a link alone proves nothing."""
+    """Judge by signed words only; a link alone proves nothing, but without any no word can come."""
     if status.revoked:
         return SyncLine("revoked", None, None)
     if status.node.archive:
@@ -37,7 +37,7 @@ def sync_line(status: Status) -> SyncLine:
         archives = {word.node.id for word in status.words if word.node.archive}
         return SyncLine("unknown" if linked & archives else "cut", left_n, None)
     age_ms = max(0, status.now_ms - max(stated))
-    if age_ms > ARCHIVE_AGE_MS_MAX:
+    if age_ms > ARCHIVE_AGE_MS_MAX or not status.links:
         return SyncLine("cut", left_n, age_ms)
     if left_n is None:
         return SyncLine("unknown", None, age_ms)

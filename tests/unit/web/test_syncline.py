@@ -29,6 +29,16 @@ def test_the_state_follows_the_newest_word(
     assert sync_line(office.status()).state == state
 
 
+@pytest.mark.parametrize("left_n", [0, 6])
+def test_without_any_link_the_line_says_so_at_once(left_n: int) -> None:
+    status = FakeOffice(archive_age_ms=1_000, left_n=left_n).status()
+
+    line = sync_line(structs.replace(status, links=()))
+
+    assert (line.state, line.age_ms) == ("cut", 1_000)
+    assert sync_words(line, "ja")[0].startswith("本部につながっていません。")
+
+
 def test_at_hq_there_is_nothing_to_wait_for() -> None:
     status = FakeOffice(archive_age_ms=None).status()
 
