@@ -77,6 +77,7 @@ class Drawing:
         """The whole document, with a mark where the age in seconds belongs."""
         tiles, unplaced = self.tiles(view)
         names = {row.name: words.name(row, lang) for row in view.rows}
+        alone = len(status.words) > 1 and not status.links
         return self._template.render(
             lang=lang,
             t=words.TEXT[lang],
@@ -84,8 +85,8 @@ class Drawing:
             view=view,
             tiles=tiles,
             unplaced=unplaced,
-            headline=plain(words.headline(view, lang), limit=400),
-            alone=len(status.words) > 1 and not status.links,
+            headline=plain(words.headline(view, lang, alone), limit=400),
+            alone=alone,
             age_mark=_AGE_MARK,
             lanes=LANES,
             states=tuple(State),

@@ -44,6 +44,7 @@ TEXT: Final[Mapping[str, Mapping[str, str]]] = {
         "backlog": "残り",
         "unknown": "不明",
         "alone": "この機器はいまどの機器ともつながっていません。下は最後に聞いた知らせです。",
+        "last_heard": "最後に聞いたかぎり、",
         "none": "なし",
         "ago": "前",
         "value_age": "値は{age}前のもの",
@@ -121,6 +122,7 @@ TEXT: Final[Mapping[str, Mapping[str, str]]] = {
         "backlog": "left",
         "unknown": "unknown",
         "alone": "This machine has no link to any other now. Below is what it heard last.",
+        "last_heard": "When last heard: ",
         "none": "none",
         "ago": " ago",
         "value_age": "values are {age} old",
@@ -214,12 +216,18 @@ def name(row: WardRow, lang: str) -> str:
     return row.name if lang == "ja" else row.name_en
 
 
-def headline(view: Tally, lang: str) -> str:
+def headline(view: Tally, lang: str, alone: bool = False) -> str:
     """The one sentence that comes first.
 
     4区中3区が15分以内に同期。西成区が遅れ（最長47分）. Wards of which nothing is known are
-    named as such and never counted as in sync, nor as late.
+    named as such and never counted as in sync, nor as late. `alone`: the node has no link, so
+    this was so when it heard last.
     """
+    known = len(view.having(State.UNKNOWN)) < len(view.rows)
+    return (TEXT[lang]["last_heard"] if alone and known else "") + _sentence(view, lang)
+
+
+def _sentence(view: Tally, lang: str) -> str:
     total, fresh = len(view.rows), len(view.having(State.IN_SYNC))
     late, silent = view.having(State.LATE), view.having(State.SILENT)
     unknown = view.having(State.UNKNOWN)

@@ -262,4 +262,6 @@ def test_a_machine_without_links_says_so_before_the_map() -> None:
     page = monitor_page(status(*four_wards(), links=()), WARDS, "ja").decode()
 
     assert page.index("どの機器ともつながっていません") < page.index("区の地図")
-    assert "どの機器とも" not in monitor_page(status(*four_wards()), WARDS, "ja").decode()
+    assert "<h1>最後に聞いたかぎり、4区中3区が" in page
+    linked = monitor_page(status(*four_wards()), WARDS, "ja").decode()
+    assert "どの機器とも" not in linked and "最後に聞いたかぎり" not in linked

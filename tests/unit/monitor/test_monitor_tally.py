@@ -225,6 +225,14 @@ def test_the_sentence_of_a_good_day_is_short() -> None:
     assert headline(view(word("01"), word("02")), "ja") == "2区すべてが15分以内に同期"
 
 
+def test_a_machine_without_links_says_only_what_it_heard_last() -> None:
+    both = view(word("01"), word("02"))
+
+    assert headline(both, "ja", alone=True) == "最後に聞いたかぎり、2区すべてが15分以内に同期"
+    assert headline(both, "en", alone=True).startswith("When last heard: All 2 wards in sync")
+    assert headline(view(unheard("01")), "ja", alone=True).startswith("1区すべて不明")
+
+
 def test_the_sentence_tells_silence_from_lateness_and_both_from_ignorance() -> None:
     sentence = headline(
         view(word("01", said_ms=NOW_MS - 52 * MINUTE), unheard("02"), *four_wards()[3:]), "ja"
