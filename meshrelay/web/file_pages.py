@@ -93,12 +93,14 @@ class FilePages(Screens):
 
     def _state(self, file: FileState, lang: str) -> str:
         if file.state == "coming":
-            return word("file_coming", lang, n=100 * file.here_n // file.size)
-        if file.state != "held":
-            return word(f"file_{file.state}", lang)
+            told = word("file_coming", lang, n=100 * file.here_n // file.size)
+            return told if self.office.status().links else f"{told} {word('file_waits', lang)}"
         places = [word("is_archive", lang)] if file.archive else []
         places += [views.ward_name(code, self.office.wards, lang) for code in file.wards]
-        return word("file_held", lang, where="・".join(places))
+        if file.state == "unknown" or not places:
+            return word(f"file_{file.state}", lang)
+        key = "file_here_too" if file.state == "here" else "file_held"
+        return word(key, lang, where="・".join(places))
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         """A file with its message, from a page without script."""

@@ -152,14 +152,9 @@ def text_of(message: Message, lang: str) -> str | None:
 
     Other content that the author signed under the same id stands below it (要確認).
     """
-<<<<<<< HEAD
     body = message.body
     text = body.get("text")
     if not _is_plain(message) or not isinstance(text, str):
-=======
-    text = message.body.get("text")
-    if not _is_plain(message) or not isinstance(text, str):
->>>>>>> efca7f7 (Doubt the time limit of orders only)
         return None
     if _act_on(message) == "withdraw":
         return word("withdrawn", lang)

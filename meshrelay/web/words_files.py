@@ -9,6 +9,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "files_empty": ("資料・写真はまだありません。", "No files or photos yet."),
     "files_older": ("前の資料・写真", "Earlier files and photos"),
     "file_here": ("ここにあります", "Here"),
+    "file_here_too": ("ここと{where}にあります", "Here, and at: {where}"),
+    "file_waits": ("回線が戻ると届きます", "It comes when a line is back"),
     "file_coming": ("取り寄せ中 {n}%", "Being fetched, {n} %"),
     "file_held": ("{where}にあります", "At: {where}"),
     "file_unknown": ("どこにあるか、まだ分かりません", "Not known yet where it is"),

@@ -21,7 +21,7 @@ from meshrelay.web.server import create_app, serve
 from meshrelay.web.uploads import FIELD_BYTES_MAX
 from tests.field.test_blobs import JPEG
 from tests.pages.browser import ARGS, CHROMIUM
-from tests.town import SATO, TANAKA, Clerk, Town, build_town, running, uuid7
+from tests.town import SATO, TANAKA, Clerk, Town, build_town, running, until, uuid7
 from tests.unit.desk.test_file import jpeg
 
 KITA, CHUO = "01", "02"
@@ -156,7 +156,8 @@ async def test_another_ward_sees_where_it_is_and_fetches_it_by_a_button(browsers
     assert pressed.headers["Location"] == f"/rooms/all/files#f{blob[:16]}"
     not_yet = await tanaka.client.get(f"/api/blobs/{blob}")
     assert not_yet.status == 202 and (await not_yet.json())["state"] == "coming"
-    await tanaka.until("/rooms/all/files?lang=ja", "ここにあります")
+    await tanaka.until("/rooms/all/files?lang=ja", "ここと北区にあります")
+    await sato.until("/rooms/all/files", "ここと中央区にあります")
     answer = await tanaka.client.get(f"/api/blobs/{blob}")
 
     assert answer.status == 200 and await answer.read() == JPEG
@@ -179,6 +180,21 @@ async def test_who_is_no_member_gets_neither_list_nor_file_nor_picture(
     )
     kept = [path for path in (town.directory / KITA / "blobs").rglob("*") if path.is_file()]
     assert len(kept) == 1
+
+
+async def test_a_photo_under_way_without_a_line_says_when_it_comes(
+    town: Town, browsers: Any
+) -> None:
+    sato, tanaka = await browsers(KITA, SATO), await browsers(CHUO, TANAKA)
+    blob = await sato.share()
+    await tanaka.until("/rooms/all/files", "北区にあります")
+    await town.stop(KITA)
+    await until(lambda: not town.nodes[CHUO].status().links)
+
+    form = {"csrf": tanaka.csrf, "blob": blob}
+    await tanaka.client.post("/rooms/all/files/fetch", data=form, headers=HTML)
+
+    await tanaka.until("/rooms/all/files", "取り寄せ中 0% 回線が戻ると届きます")
 
 
 @pytest.mark.parametrize(
