@@ -27,6 +27,11 @@ node is known to hold is left out; a file that came back from there tells what t
 _WRITE_EXAMPLE = """  meshrelay courier write /media/usb
   meshrelay courier write /media/usb --to 03"""
 
+_NO_CONTENT = (
+    "写真・ファイルの中身は入っていません。回線が戻ると届きます / of photos and files only names "
+    "and small pictures are in it; their content comes when a line is back"
+)
+
 _READ_ABOUT = """Take courier files in: all of a stick's, or one. The node must be running.
 
 A file may be read twice, and a half-copied one too: every whole entry counts, once."""
@@ -74,6 +79,7 @@ def _keys(node: Path) -> Keys:
 
 def run_write(args: argparse.Namespace) -> int:
     from meshrelay.cli import courierfile
+    from meshrelay.core.entry import BULK
     from meshrelay.node.cargo import Cargo
 
     keys = _keys(args.node)
@@ -98,6 +104,7 @@ def run_write(args: argparse.Namespace) -> int:
             f"{path}: {packed.size} bytes for {whom}",
             f"{answer.count(entries, 'entry', 'entries')} ({courierfile.lanes(packed.entries)}), "
             f"{answer.count(packed.records, 'record')}",
+            *([_NO_CONTENT] if packed.entries[BULK] else []),
             "at the next ward: meshrelay courier read DIR, or the page 伝令",
         ],
     )
@@ -155,8 +162,7 @@ def run_status(args: argparse.Namespace) -> int:
     with closing(Cargo(args.node, keys)) as cargo:
         paths = courierfile.names_in(args.directory)
         shown = [
-            courierfile.show(path, cargo.book, keys)
-            for path in answer.progress(paths, "reading", args)
+            courierfile.show(path, cargo, keys) for path in answer.progress(paths, "reading", args)
         ]
     lines = [line for each in shown for line in _described(each)]
     answer.say(
@@ -173,10 +179,12 @@ def _described(shown: Shown) -> list[str]:
     if shown.error:
         return [f"{shown.file}: {shown.error}"]
     state = "whole" if shown.whole else "cut or damaged"
+    whom = f"{shown.to_ward} (ward {shown.to})" if shown.to_ward else shown.to or "everybody"
+    new = f"{shown.new} not here yet" if shown.new else "all of it is here already"
     return [
         f"{shown.file}: {shown.size} bytes, {state}",
         f"  written by {shown.node or 'unknown'} (ward {shown.ward or 'unknown'}), "
-        f"{courierfile.when(shown.written_ms, None, known=True)}, for {shown.to or 'everybody'}",
+        f"{courierfile.when(shown.written_ms, None, known=True)}, for {whom}",
         f"  {answer.count(sum(shown.entries), 'entry', 'entries')} "
-        f"({courierfile.lanes(shown.entries)})",
+        f"({courierfile.lanes(shown.entries)}), {new}",
     ]

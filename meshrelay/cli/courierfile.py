@@ -40,7 +40,8 @@ Told = Callable[[int, int], None]
 
 
 class Shown(NamedTuple):
-    """One line of `courier status`. `error`: why it cannot be read here; then the rest is empty."""
+    """One line of `courier status`. `error`: why it cannot be read here; then the rest is empty.
+    `new`: entries that are not here yet."""
 
     file: str
     size: int
@@ -49,9 +50,11 @@ class Shown(NamedTuple):
     ward: str
     written_ms: int | None
     to: str
+    to_ward: str
     whole: bool
     damaged: int
     entries: list[int]
+    new: int
 
 
 def check_directory(directory: Path) -> None:
@@ -180,9 +183,10 @@ def open_file(path: Path) -> BinaryIO:
 # Showing
 
 
-def show(path: Path, book: RecordBook, keys: Keys) -> Shown:
+def show(path: Path, cargo: Cargo, keys: Keys) -> Shown:
     """What one file is, read with this node's keys."""
-    nothing = Shown(path.name, 0, "", "", "", None, "", False, 0, [0, 0, 0, 0])
+    book = cargo.book
+    nothing = Shown(path.name, 0, "", "", "", None, "", "", False, 0, [0, 0, 0, 0], 0)
     if not _is_file(path):
         return nothing._replace(error="no file: a link or something else, not opened")
     doorman = NodeDoorman(book, keys.signer.public)
@@ -190,7 +194,7 @@ def show(path: Path, book: RecordBook, keys: Keys) -> Shown:
     try:
         with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
-            looked = look(file, sealer, doorman, keys.network)
+            looked = look(file, sealer, doorman, keys.network, cargo.vector)
     except FrameError as error:
         return nothing._replace(error=str(refusal(error.reason)))
     except ConfigError as error:
@@ -209,10 +213,17 @@ def show(path: Path, book: RecordBook, keys: Keys) -> Shown:
         writer.ward if writer else "",
         manifest.written_ms if manifest else None,
         manifest.to if manifest else "",
+        _ward_name(manifest.to, book) if manifest else "",
         looked.whole,
         looked.damaged,
         looked.entries,
+        looked.new,
     )
+
+
+def _ward_name(to: str, book: RecordBook) -> str:
+    """What the ward of that code is called, as its nodes were enrolled; "" if it is no code."""
+    return next((node.ward_name for node in book.nodes.values() if node.ward == to), "")
 
 
 def lanes(entries: list[int]) -> str:
@@ -224,13 +235,13 @@ def lanes(entries: list[int]) -> str:
 def when(written_ms: int | None, passed_ms: int | None, known: bool = False) -> str:
     """The writer's time, and how long ago; `known`: how long ago is not asked."""
     if written_ms is None:
-        return "at an unknown time, 経過不明"
+        return "at an unknown time"
     said = datetime.fromtimestamp(written_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     if known:
         return said
-    return (
-        f"{said}, {passed_ms // 60_000} min ago" if passed_ms is not None else f"{said}, 経過不明"
-    )
+    if passed_ms is None:
+        return f"{said}, unknown how long ago (a clock is uncertain)"
+    return f"{said}, {passed_ms // 60_000} min ago"
 
 
 # Handing over

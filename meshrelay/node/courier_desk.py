@@ -22,6 +22,7 @@ class CourierFile(NamedTuple):
 
     name: str
     size: int
+    entries: int
     file: BinaryIO
 
 

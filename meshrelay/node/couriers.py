@@ -130,8 +130,9 @@ class Couriers:
             stack.pop_all()
             cargo.close()
         name = file_name(self._keys.network, self._keys.signer.public, max(now.pt_ms, 0))
-        log.info("courier file made entries=%d bytes=%d", sum(packed.entries), packed.size)
-        return CourierFile(name, packed.size, file)
+        entries = sum(packed.entries)
+        log.info("courier file made entries=%d bytes=%d", entries, packed.size)
+        return CourierFile(name, packed.size, entries, file)
 
     def _has_room(self, size: int) -> bool:
         return shutil.disk_usage(self._directory).free >= size + SPARE_BYTES

@@ -64,7 +64,7 @@ class Taking:
             old,
             entries_new=old.entries_new + new,
             entries_known=old.entries_known + known,
-            entries_refused=old.entries_refused + unpacked.entries - new - known,
+            entries_refused=old.entries_refused + len(unpacked.entries) - new - known,
             records_new=old.records_new + len(machine.book.by_id) - records,
         )
         await asyncio.sleep(0)

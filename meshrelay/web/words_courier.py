@@ -13,16 +13,26 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "When no line is left, somebody carries a file. It is sealed: whoever finds it can neither "
         "read nor alter it.",
     ),
+    "courier_no_content": (
+        "写真・ファイルの中身は伝令では運ばれません。名前と小さな画像だけです。"
+        "中身は回線が戻ると届きます。",
+        "The content of photos and files does not travel by courier, only their names and small "
+        "pictures. It comes when a line is back.",
+    ),
     "courier_take": ("持って行く", "Carry away"),
     "courier_to": ("行き先", "Where to"),
     "courier_all": ("すべての区", "All wards"),
     "courier_take_help": (
         "行き先を選ぶと、そこにもうあると分かっているものを省き、小さくなります。"
-        "スマートフォンかUSBメモリに保存して運んでください。",
-        "Choose a ward, and what is known to be there already is left out. Save the file on a "
-        "phone or a USB stick and carry it.",
+        "できたファイルは「ダウンロード」に入ります。スマートフォンかUSBメモリに保存して運んでください。",
+        "Choose a ward, and what is known to be there already is left out. The file goes to your "
+        "downloads. Save it on a phone or a USB stick and carry it.",
     ),
     "courier_make": ("ファイルを作る", "Make the file"),
+    "courier_made": (
+        "作りました：{name}、{n}件。「ダウンロード」の中にあります。",
+        "Made: {name}, entries: {n}. It is among your downloads.",
+    ),
     "courier_bring": ("持って来た", "Brought here"),
     "courier_file": ("伝令データ（meshrelay-….courier）", "Courier file (meshrelay-….courier)"),
     "courier_bring_help": (
@@ -41,7 +51,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "courier_writer": ("作った機器", "Made by"),
     "courier_written": ("作った日時", "Made at"),
     "courier_ago": ("{age}前", "{age} ago"),
-    "courier_unclear": ("経過不明", "unknown how long ago"),
+    "courier_unclear": (
+        "経過不明（どちらかの機器の時計が不確か）",
+        "unknown how long ago (the clock of one machine is uncertain)",
+    ),
     "courier_unknown": ("不明", "Unknown"),
     "courier_damaged": (
         "ファイルが途中で切れているか、傷んでいます。読めたものは取り込みました。"
@@ -54,5 +67,6 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "An earlier one is still missing here, or they are of a revoked machine. The next courier "
         "or a line will bring them.",
     ),
+    "courier_rooms": ("ルームへ", "To the rooms"),
     "courier_another": ("ほかのファイル", "Another file"),
 }

@@ -20,6 +20,7 @@ from meshrelay.cli import courier, courierfile
 from meshrelay.cli.main import main
 from meshrelay.cli.places import LOCK
 from meshrelay.node import couriers
+from tests.field.test_blobs import share
 from tests.town import SATO, Town, build_town, running
 
 Command = Callable[..., Any]
@@ -79,8 +80,8 @@ async def test_a_stick_is_written_shown_and_read(town: Town, stick: Path, comman
     assert shown == [
         {
             "file": path.name, "size": path.stat().st_size, "error": "", "node": "01の機器",
-            "ward": "01", "written_ms": shown[0]["written_ms"], "to": "中央区", "whole": True,
-            "damaged": 0, "entries": [0, 2, 0, 0],
+            "ward": "01", "written_ms": shown[0]["written_ms"], "to": "中央区", "to_ward": "",
+            "whole": True, "damaged": 0, "entries": [0, 2, 0, 0], "new": 2,
         }
     ]  # fmt: skip
     (one,) = taken["files"]
@@ -98,6 +99,34 @@ async def test_the_commands_answer_people_in_sentences(stick: Path, command: Com
     assert "for everybody" in wrote and "2 entries (2 normal)" in wrote
     assert "written by 01の機器 (ward 01)" in shown and "whole" in shown
     assert "2 entries new, 0 already here, 0 refused" in read and "0 min ago" in read
+
+
+async def test_the_list_names_the_ward_and_says_what_is_not_here_yet(
+    town: Town, stick: Path, command: Command
+) -> None:
+    await command("01", "write", stick, "--to", "02")
+    _, before, _ = await command("02", "status", stick, said=True)
+    await command("02", "read", stick)
+    _, after, _ = await command("02", "status", stick, said=True)
+
+    assert "for 中央区 (ward 02)" in before and "2 entries (2 normal), 2 not here yet" in before
+    assert "2 entries (2 normal), all of it is here already" in after
+
+
+async def test_who_carries_a_photo_is_told_that_its_content_stays(
+    town: Town, stick: Path, command: Command
+) -> None:
+    _, text_only, _ = await command("01", "write", stick, said=True)
+    await share(town, "01", await town.log_in("01", SATO))
+    _, with_photo, _ = await command("01", "write", stick, said=True)
+
+    assert "names and small pictures" not in text_only
+    assert "中身は入っていません" in with_photo and "when a line is back" in with_photo
+
+
+def test_an_english_line_says_in_english_that_nobody_knows_how_long() -> None:
+    for line in (courierfile.when(None, None), courierfile.when(1_795_000_000_000, None)):
+        assert line.isascii() and "unknown" in line
 
 
 async def test_a_cut_file_says_so_and_what_is_whole_is_taken(stick: Path, command: Command) -> None:

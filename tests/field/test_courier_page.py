@@ -102,6 +102,7 @@ async def test_a_file_goes_from_one_page_to_the_other_without_any_script(
     assert '<option value="02">中央区</option>' in page and 'value="01"' not in page
     assert (status, found["state"], found["entries_new"], found["whole"]) == (303, "done", 1, True)
     assert "読み込みました" in shown and "北区 01の機器" in shown and "0秒前" in shown
+    assert 'href="/rooms">ルームへ' in shown
     assert (again["entries_new"], again["entries_known"]) == (0, 1)
     tanaka = await town.log_in("02", TANAKA)
     await until(lambda: [m.body["text"] for m in town.room("02", tanaka)] == ["避難所を開けました"])

@@ -1,4 +1,5 @@
-// A courier file goes up with a bar; without this script the form sends it as it is.
+// A courier file goes up with a bar, and what was made for carrying away is said; without this
+// script both forms send what they are.
 
 import { data, say } from "./net.js";
 import { hide, sentences, show } from "./problem.js";
@@ -7,6 +8,27 @@ const form = document.getElementById("bring");
 const button = form.querySelector("button[type=submit]");
 const sending = document.getElementById("sending");
 const sent = document.getElementById("sent");
+
+const take = document.getElementById("take");
+const made = document.getElementById("made");
+const MADE_LOOK_MS = 300;
+let looking = 0;
+
+// A page hears nothing of its downloads: the node leaves a cookie with each.
+const lastMade = () => /(?:^|; )mr-made=(\d+)\.([^;]+)/.exec(document.cookie) || [""];
+
+take.addEventListener("submit", () => {
+  const [before] = lastMade();
+  made.hidden = true;
+  clearInterval(looking);
+  looking = setInterval(() => {
+    const [now, count, name] = lastMade();
+    if (!now || now === before) return;
+    clearInterval(looking);
+    made.textContent = made.dataset.text.replace("{name}", name).replace("{n}", count);
+    made.hidden = false;
+  }, MADE_LOOK_MS);
+});
 
 function ended(request) {
   const told = request.response || {};
