@@ -103,10 +103,11 @@ class Me(Struct, frozen=True):
 
 
 class RoomList(Struct, frozen=True):
-    """The rooms of the person and how far this node's entries have come."""
+    """The rooms of the person, how far this node's entries have come, and the wards by code."""
 
     rooms: list[RoomView]
     sync: SyncLine
+    wards: dict[str, Ward]
 
 
 class MessageList(Struct, frozen=True):
@@ -305,7 +306,7 @@ class Api:
 
     async def rooms(self, request: web.Request) -> web.StreamResponse:
         rooms = self._office.rooms(request[SESSION].seat.person)
-        return answer_json(RoomList(rooms, sync_line(self._office.status())))
+        return answer_json(RoomList(rooms, sync_line(self._office.status()), self._office.wards))
 
     async def messages(self, request: web.Request) -> web.StreamResponse:
         person = request[SESSION].seat.person

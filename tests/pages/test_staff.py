@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from playwright.async_api import Route, expect
 
+from meshrelay.node.office import Ward as OfficeWard
 from tests.office_fake import CARD, MAYOR, NOW_MS, PIN, SATO, SUZUKI, YAMADA, refused
 from tests.pages.browser import (
     UNSENT,
@@ -94,6 +95,22 @@ async def test_another_persons_message_appears_and_is_read_only_when_displayed(
 
     assert await page.locator("text=いま届いたもの").is_visible()
     assert ("2001", message_id(0)) not in ward.office.reads  # far above the screen
+
+
+async def test_somebody_of_a_ward_enrolled_later_is_shown_with_its_name(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    assert "3人" in await page.locator("h1").inner_text()
+
+    funaba = Person("3001", "船場 次郎", "せんば じろう", "03", "", ("staff",))
+    ward.office.wards["03"] = OfficeWard("03", "西成区", "Nishinari")
+    ward.office.hire(funaba)
+    say(ward.office, funaba, "着任しました", 1)
+
+    await expect(page.locator(".from")).to_have_text("船場 次郎 西成区")
+    await expect(page.locator("h1")).to_contain_text("4人")
 
 
 async def test_the_outbox_survives_a_dead_node_a_reload_and_a_new_login(

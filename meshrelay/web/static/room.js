@@ -15,6 +15,7 @@ const ROOM_PATH = "/api/rooms/" + encodeURIComponent(data.room) + "/messages";
 
 const scroll = document.getElementById("main");
 const log = document.getElementById("log");
+const count = document.querySelector("h1 small");
 const pill = document.getElementById("pill");
 const form = document.getElementById("write");
 const box = document.getElementById("text");
@@ -141,6 +142,7 @@ async function sync() {
       if (status !== 200) return status < 500 && status !== 401;
       setNow(json.now_ms);
       if (json.reset) return await afresh();
+      if (json.messages.some((m) => !(m.author_ward in data.wards))) await meetNewcomers(json.messages);
       take(json.messages);
       cursor = json.cursor;
       if (!json.more) break;
@@ -151,6 +153,18 @@ async function sync() {
   }
   flushRead();
   return true;
+}
+
+// Somebody of a ward that was enrolled after this page was opened.
+async function meetNewcomers(changed) {
+  const { status, json } = await askAsMe("GET", "/api/rooms");
+  if (status !== 200) return;
+  const { members_n: n } = json.rooms.find((r) => r.id === data.room) || {};
+  if (n) count.textContent = count.textContent.replace(/\d+/, n);
+  changed.forEach(({ author_ward: code }) => {
+    const { name, name_en: en } = json.wards[code] || { name: code };
+    data.wards[code] = (data.lang === "en" && en) || name;
+  });
 }
 
 async function afresh() {

@@ -119,6 +119,7 @@ async def test_rooms_carry_unread_counts_and_the_sync_line(
 
     assert {room["id"]: room["unread_n"] for room in told["rooms"]}["all"] == 1
     assert told["sync"] == {"state": "synced", "left_n": 0, "age_ms": 20_000}
+    assert told["wards"]["02"] == {"code": "02", "name": "中央区", "name_en": "Chuo"}
 
 
 async def test_reading_marks_the_message_for_its_author(browser: Browser) -> None:
