@@ -70,8 +70,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
     ),
     "pin": ("PIN", "PIN"),
     "pin_help": (
-        "はじめて使うカードなら、これから使うPINを決めて入れてください（6文字以上）。",
-        "With a new card, choose your PIN here: at least 6 characters.",
+        "はじめて使うカードなら、これから使うPINを決めて入れてください（6文字以上）。"
+        "次に、もう一度入れます。",
+        "With a new card, choose your PIN here: at least 6 characters. You enter it a second time "
+        "on the next step.",
     ),
     "pin_again": ("PINをもう一度", "PIN again"),
     "pin_new": (
@@ -151,6 +153,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "ログインが終わっています。新しいメッセージは届きません。PINを入れると送信します。",
         "You are logged out: nothing new arrives. Enter your PIN, and what waits is sent.",
     ),
+    "pin_needed": (
+        "ログインが終わっています。新しいメッセージは届きません。PINを入れてください。",
+        "You are logged out: nothing new arrives. Enter your PIN.",
+    ),
     "revoked_here": (
         "このカードは失効しました。新しいメッセージは届きません。書いたものはこの端末に残っています。"
         "新しいカードでログインすると送信します。",
@@ -209,7 +215,8 @@ ISLAND_KEYS = (
     "unsure", "fork", "revoked", "staff_revoked", "binding_conflict", "unknown_kind",
     "unsigned", "unsigned_short", "source_walk_in", "source_paper", "source_phone", "lock_offline",
     "from_here_unread", "empty_room", "older", "new_pill", "again", "rewrite", "remove",
-    "outbox_n", "outbox_refused", "outbox_other", "node_gone", "pin_to_send", "revoked_here",
+    "outbox_n", "outbox_refused", "outbox_other", "node_gone", "pin_to_send", "pin_needed",
+    "revoked_here",
     "other_person", "open_room", "reload", "store_failed", "logout_ask", "logout_wait",
     "logout_drop", "login", "login_wait", "pin_new", "details", *words_rooms.ISLAND_KEYS,
 )  # fmt: skip

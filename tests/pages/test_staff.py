@@ -113,6 +113,18 @@ async def test_somebody_of_a_ward_enrolled_later_is_shown_with_its_name(
     await expect(page.locator("h1")).to_contain_text("4人")
 
 
+async def test_who_has_nothing_unsent_is_asked_for_the_pin_only(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    await ward.stop()
+    await ward.start()  # its sessions died with it
+
+    await expect(page.locator("#banner")).to_contain_text("PINを入れてください", timeout=20_000)
+    assert "送信" not in await page.locator("#banner").inner_text()
+
+
 async def test_the_outbox_survives_a_dead_node_a_reload_and_a_new_login(
     ward: Ward, open_page: Open
 ) -> None:

@@ -24,7 +24,7 @@ export function keepBanner(outbox, countHere) {
     const login = "/login?next=" + encodeURIComponent(location.pathname.split("/who/")[0]) +
       "#s=" + encodeURIComponent(data.me || "");
     if (state === "gone") parts.push(part("▲ " + say("node_gone")));
-    if (state === "login") parts.push(part("▲ " + say("pin_to_send"), login, say("login")));
+    if (state === "login") parts.push(part("▲ " + say(outbox.mine().length ? "pin_to_send" : "pin_needed"), login, say("login")));
     if (state === "revoked") parts.push(part("▲ " + say("revoked_here"), login, say("login")));
     if (state === "other") parts.push(part("▲ " + say("other_person"), location.pathname, say("reload")));
     if (outbox.unsafe) parts.push(part("▲ " + say("store_failed")));

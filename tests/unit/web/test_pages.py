@@ -65,12 +65,14 @@ async def test_the_first_use_of_a_card_shows_the_second_field(
     browser: Browser, office: FakeOffice
 ) -> None:
     del office.pins["1001"]
+    first = await (await browser.get("/login")).text()
 
     _, _, text = await form(browser, "/login", staff="1001", card=CARD, pin="135790")
     status, _, _ = await form(
         browser, "/login", staff="1001", card=CARD, pin="135790", pin_again="135790"
     )
 
+    assert "（6文字以上）。次に、もう一度入れます。" in first and '<div id="again" hidden>' in first
     assert '<div id="again">' in text
     assert status == 303
 
