@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from meshrelay.node.office import Ward as OfficeWard
-from tests.office_fake import CARD, MAYOR, NOW_MS, PIN, SATO, SUZUKI, YAMADA, refused
+from tests.office_fake import CARD, MAYOR, NOW_MS, PIN, SATO, SUZUKI, YAMADA, Person, refused
 from tests.pages.browser import (
     UNSENT,
     WIDE,
