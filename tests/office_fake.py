@@ -197,7 +197,7 @@ class FakeOffice:
         members = self.enter(seat.person, room)
         if room in self.listed and self.listed[room]["closed"]:
             raise refused("room_closed", "このルームは終了しています。", "Closed.", 403)
-        body = self._about(seat.person, kind, room, body)
+        body = self._about(seat.person, kind, room, body, message_id)
         text = body.get("text")
         if (
             kind != "pin"
@@ -222,7 +222,9 @@ class FakeOffice:
         )  # fmt: skip
         return self._posted(self.kept[key])
 
-    def _about(self, person: Person, kind: str, room: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _about(
+        self, person: Person, kind: str, room: str, body: dict[str, Any], message_id: str
+    ) -> dict[str, Any]:
         """The body as pages see it, and what it changes of the message that it names."""
         of = body.get("reply_to") or body.get("of")
         if of is None and kind == "talk":
@@ -245,11 +247,13 @@ class FakeOffice:
         else:
             if earlier.author != person.staff_id:
                 raise refused("not_yours", "書いた本人だけができます。", "Not yours.", 403)
-            if not body.get("reason"):
+            if not str(body.get("reason", "")).strip():
                 raise refused("no_reason", "理由がありません。", "No reason.")
             said |= {"act": body["act"], "reason": body["reason"]}
-            changed |= {"replaced": {"act": body["act"]}, "replaced_n": 1}
-            changed |= {"text": ""} if body["act"] == "withdraw" else {}
+            by = {"act": body["act"], "author": person.staff_id, "message_id": message_id}
+            changed |= {"replaced": by, "replaced_n": 1}
+            if body["act"] == "withdraw":
+                changed["text"] = quote["text"] = ""
         self.put(msgspec.structs.replace(earlier, body=changed))
         return said
 

@@ -13,7 +13,7 @@ from meshrelay.core.gaps import lacks
 from meshrelay.core.records import ROLE_ARCHIVE, NodeCredential
 from meshrelay.core.signing import hash32
 from meshrelay.core.sync import Machine
-from meshrelay.desk import note, receipts, talk
+from meshrelay.desk import note, pin, receipts, room, talk
 from meshrelay.desk.kind import Row, pair_people
 from meshrelay.node.about import About, no_message
 from meshrelay.node.office import (
@@ -238,7 +238,9 @@ class Reading:
     def own_last(self, person: Person) -> Message | None:
         # A message id is a UUIDv7: the greatest key is the newest.
         for found in self._views.latest(talk.NAME, f"{person.staff_id}/", LAST_LOOKED_AT):
-            if self._rooms.may_see(person, found.group) and not self.is_hidden(found.row):
+            told = talk.shown(found.row).get("kind") not in (pin.NAME, room.NAME)
+            seen = self._rooms.may_see(person, found.group) and not self.is_hidden(found.row)
+            if told and seen:
                 return self.message(found, person)
         return None
 

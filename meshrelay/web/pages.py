@@ -276,9 +276,18 @@ class Pages(Screens):
             "reply": "?" + urlencode({"reply": f"{message.author}/{message.message_id}"}),
             "open": not view.closed,
             "pinned": bool(message.body.get("pinned")),
+            "by": _replaced_by(message),
             "correct": message.kind in CORRECTABLE and of_mine and "replaced" not in message.body,
             **names,
         }
+
+
+def _replaced_by(message: Message) -> str:
+    """The page of the correction of a message, "" if there is none."""
+    by = message.body.get("replaced")
+    if not isinstance(by, dict):
+        return ""
+    return views.message_href(message.room, str(by["author"]), str(by["message_id"]))
 
 
 def _reply_strip(message: Message, lang: str) -> dict[str, str]:

@@ -43,6 +43,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "pin_it": ("固定する", "Pin it"),
     "unpin_it": ("固定を外す", "Unpin it"),
     "correct_it": ("訂正・取り消し", "Correct or withdraw"),
+    "see_correction": ("訂正を見る", "See the correction"),
     "in_room": ("ルームで見る", "See it in its room"),
     "correct_kind": ("どうしますか", "What became of it"),
     "correct_correct": ("訂正する（新しい文を出す）", "Correct it with new words"),

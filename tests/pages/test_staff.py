@@ -357,6 +357,16 @@ async def test_the_island_draws_what_the_server_drew(ward: Ward, open_page: Open
         body=attached("橋の\u202e<i>写真.jpg", True, "橋です"),
     )
     say(ward.office, SUZUKI, "", 12, kind="file", body=attached("一覧.pdf", False))
+    say(ward.office, SUZUKI, "", 14, kind="pin", body=quoting("pinned", "毛布\u202e<i>60枚"))
+    say(ward.office, SATO, "北口", 15, kind="correction", body=quoting("correct", "南口", "誤り"))
+    say(ward.office, SUZUKI, "", 16, kind="correction", body=quoting("withdraw", "", "送り先"))
+    say(ward.office, SUZUKI, "了解", 17, body=quoting("", None))
+    say(ward.office, SATO, "南口", 18, body={"text": "南口", "replaced": {"act": "correct"}})
+    say(ward.office, SUZUKI, "誤", 19, body={"text": "誤", "replaced": {"act": "false"}})
+    say(ward.office, SUZUKI, "", 20, body={"text": "", "replaced": {"act": "withdraw"}})
+    say(ward.office, SUZUKI, "橋", 21, kind="room", body={"text": "橋", "members": 3})
+    say(ward.office, SUZUKI, "橋", 22, kind="room", body={"text": "橋", "closed": True})
+    say(ward.office, SUZUKI, "電話", 23, body={"text": "電話", "pinned": True})
     ward.office.reads["0001", message_id(5)] = {"1001": NOW_MS}
     pages = {}
     for script in (False, True):
@@ -376,6 +386,13 @@ async def test_the_island_draws_what_the_server_drew(ward: Ward, open_page: Open
     assert "逆 &amp;amp;" in pages[True, "ja"]
     assert pages[True, "ja"] == pages[False, "ja"]
     assert pages[True, "en"] == pages[False, "en"]
+
+
+def quoting(act: str, text: str | None, reason: str = "") -> dict[str, object]:
+    """The body of a message about another one."""
+    quote = {"author": "2001", "message_id": message_id(1), "name": "鈴木\u202e", "text": text}
+    words = "北口" if act == "correct" else "了解" if not act else ""
+    return {"text": words, "quote": quote, "act": act, "reason": reason}
 
 
 async def normal(open_page: Open, ward: Ward, body: str) -> str:
@@ -518,6 +535,7 @@ async def test_no_request_leaves_the_origin_and_the_room_is_small(
     cold.on("request", lambda request: ward.asked.append(request.url))
     await cold.goto(f"{ward.url}/rooms/all")
     await cold.wait_for_timeout(500)
+    await cold.unroute_all(behavior="wait")
     first = {url: size for url, size in sizes.items() if "/api/" not in url}
 
     assert all(url.startswith(ward.url) for url in ward.asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -51,7 +52,8 @@ async def test_a_message_goes_from_ward_to_ward_and_its_words_follow(tmp_path: P
         await sato.fill("#text", "北区役所、全員無事です。")
         await sato.click("#write button")
         marks = sato.locator(".msg.mine .marks")
-        await expect(marks).to_contain_text("区の機器", timeout=5_000)
+        # On a busy machine the other wards' receipts are there before a glance is.
+        await expect(marks).to_contain_text(re.compile("区の機器|他の区|本部"), timeout=5_000)
         for page in (tanaka, mayor):
             await expect(page.locator(".msg.theirs")).to_contain_text("全員無事", timeout=10_000)
         await expect(marks).to_contain_text("本部", timeout=HAVE_MS_MAX)
