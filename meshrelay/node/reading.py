@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import structs
+
 from meshrelay.core import claims
 from meshrelay.core.clock import EXPIRED, UNSURE, age_now, is_uncertain, validity
 from meshrelay.core.entry import LogId
@@ -35,6 +37,8 @@ UNREAD_MAX = 100
 MESSAGES_MAX = 200
 # The newest of a room that is not hidden is looked for among so many.
 LAST_LOOKED_AT = 5
+# For so long the news of a moment are the same for all who ask.
+BURST_MS = 500
 # Arrived this much later than written, from another ward: 遅れて届いた.
 LATE_MS = 60_000
 EXPIRY = {EXPIRED: "expired", UNSURE: "unsure"}
@@ -51,6 +55,8 @@ class Reading:
         self._rooms = rooms
         self._now = now
         self._about = About(views, rooms)
+        self._burst: dict[tuple[str, int], tuple[Message, frozenset[str]]] = {}
+        self._burst_ms = 0
 
     def _now_ms(self) -> int:
         return self._now().pt_ms
@@ -94,6 +100,25 @@ class Reading:
 
     def message(self, found: Found, person: Person, whole: bool = False) -> Message:
         """`whole`: with the words of what was withdrawn too."""
+        told, readers = self._tell(found, whole) if whole else self._told(found)
+        mine = told.author == person.staff_id
+        read = person.staff_id in readers or self._is_ended_read(found.row, person)
+        return structs.replace(told, mine=mine, read_by_me=read) if mine or read else told
+
+    def _told(self, found: Found) -> tuple[Message, frozenset[str]]:
+        """What a message is to everybody; five hundred phones ask for it in one breath."""
+        now_ms = self._now_ms()
+        if abs(now_ms - self._burst_ms) > BURST_MS:
+            self._burst.clear()
+            self._burst_ms = now_ms
+        key = (found.key, found.changed)
+        known = self._burst.get(key)
+        if known is None:
+            known = self._burst[key] = self._tell(found, False)
+        return known
+
+    def _tell(self, found: Found, whole: bool) -> tuple[Message, frozenset[str]]:
+        """A message as somebody sees it who has not read it, and who has."""
         row = found.row
         shown = talk.shown(row)
         now = self._now()
@@ -115,7 +140,7 @@ class Reading:
         archived = any(holder.archive for holder in holders)
         about = self._about.words(found, shown, whole)
         trouble = self._trouble(row, shown)
-        return Message(
+        message = Message(
             author=row["author"],
             author_name=staff.name if staff else self._taker(shown, row["author"]),
             author_ward=staff.ward if staff else origin.ward if origin else "",
@@ -132,8 +157,8 @@ class Reading:
             wards_n=len(others),
             read_n=len(reading),
             members_n=len(members) - (row["author"] in members) if complete else None,
-            mine=row["author"] == person.staff_id,
-            read_by_me=person.staff_id in readers or self._is_ended_read(row, person),
+            mine=False,
+            read_by_me=False,
             trouble=trouble or ("conflict" if about.get("replaced_n", 0) > 1 else None),
             sort=found.sort,
             changed=found.changed,
@@ -141,6 +166,7 @@ class Reading:
             unsigned=shown.get("unsigned", ""),
             taken_by=self._name(shown.get("taken_by", "")),
         )
+        return message, frozenset(readers)
 
     def expiry(self, copy: Row) -> str:
         """The word for one copy: `valid`, `expired` or `unsure`."""
@@ -259,6 +285,8 @@ class Reading:
         now_ms = self._now_ms()
         if life != self._life() or not number.isdigit():
             return Changes(self.cursor(), (), False, after is not None, now_ms)
+        if int(number) == self._views.changed():
+            return Changes(f"{life}-{number}", (), False, False, now_ms)
         found = self._views.changed_after(talk.NAME, int(number), CHANGES_MAX)
         groups = {each.group for each in found}
         visible = {room for room in groups if self._rooms.may_see(person, room)}

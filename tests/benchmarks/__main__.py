@@ -19,6 +19,7 @@ from tests.benchmarks import (
     others,
     page,
     peer,
+    phones,
     ready,
     reconnect,
     roster,
@@ -45,6 +46,7 @@ MEASURES: dict[str, tuple[Measure, str]] = {
     "ready": (ready.measure, "start with 100,000 entries in the store (2 min)"),
     "wear": (wear.measure, "bytes written to the card for an entry (10 s)"),
     "million": (wear.million, "start, memory and a page with 1,000,000 entries (8 min)"),
+    "phones": (phones.measure, "500 phones on one node: how soon all of them know (1.5 min)"),
     "page": (page.measure, "bytes of a cold room page, requests that leave (10 s)"),
 }
 
