@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,30 @@ ROOM_KB_MAX = 30.0
 # The kinds of a page with its css and js; what its scripts ask for later is told apart.
 PAGE_KINDS = frozenset({"Document", "Stylesheet", "Script", "Image", "Font", "Manifest"})
 SETTLE_MS = 1_500
+# A phone of ten years ago, as a fraction of this machine (pages.md: CPU ×6).
+SLOWER = 6
+FIRST_MESSAGE_S_MAX = 1.0
+BUBBLE_MS_MAX = 100.0
+MONITOR_KB_MAX = 25.0
+# When the first message has a box in a frame.
+_FIRST_MESSAGE = """(() => {
+  const look = () => {
+    const first = document.querySelector(".msg");
+    if (first && first.getBoundingClientRect().height) window.firstMessageMs = performance.now();
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+})()"""
+_OWN_BUBBLE = """async () => {
+  const box = document.getElementById("text");
+  box.value = "こちらは無事です";
+  const start = performance.now();
+  document.querySelector("#write button.main").click();
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  const drawn = Array.from(document.querySelectorAll(".msg.mine .bubble")).pop();
+  return drawn.textContent === box.value || drawn.textContent === "こちらは無事です"
+    ? performance.now() - start : -1;
+}"""
 
 
 @dataclass
@@ -75,6 +100,8 @@ async def measure(work: Path, messages: int = 30) -> list[Figure]:
             )
             cold.on("request", lambda request: asked.append(request.url))
             traffic = await _load(cold, f"{url}/rooms/all", messages)
+            first_s, bubble_ms = await _slow_phone(cold, f"{url}/rooms/all")
+            monitor = await _load(cold, f"{url}/monitor", 0)
         finally:
             await browser.close()
     page, later = traffic.of(True, traffic.content), traffic.of(False, traffic.content)
@@ -89,9 +116,33 @@ async def measure(work: Path, messages: int = 30) -> list[Figure]:
                detail={"bytes": wire}),
         Figure("  what its scripts ask for next", sum(later.values()) / 1000, "kB",
                detail={"bytes": later}),
+        Figure(f"  first message at CPU ×{SLOWER}", first_s, "s", limit=FIRST_MESSAGE_S_MAX),
+        Figure(f"  own bubble after the tap, CPU ×{SLOWER}", bubble_ms, "ms", limit=BUBBLE_MS_MAX),
+        Figure("monitor page cold, gzip", sum(monitor.of(True, monitor.content).values()) / 1000,
+               "kB", limit=MONITOR_KB_MAX),
         Figure("requests that leave the origin", len(away), "", limit=0,
                detail={"asked": len(asked), "away": away}),
     ]  # fmt: skip
+
+
+async def _slow_phone(context: BrowserContext, url: str) -> tuple[float, float]:
+    """(Seconds to the first message, ms to one's own bubble), each the median of five."""
+    firsts, bubbles = [], []
+    for _ in range(5):
+        page = await context.new_page()
+        await page.add_init_script(_FIRST_MESSAGE)
+        session = await context.new_cdp_session(page)
+        await session.send("Network.enable")
+        await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        await session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+        await page.goto(url)
+        firsts.append(float(await page.evaluate("window.firstMessageMs")) / 1000)
+        await page.wait_for_timeout(SETTLE_MS)
+        bubbles.append(float(await page.evaluate(_OWN_BUBBLE)))
+        await page.close()
+    if min(bubbles) < 0:
+        raise AssertionError("a tap drew no bubble")
+    return median(firsts), median(bubbles)
 
 
 async def _walk(context: BrowserContext, url: str) -> None:
