@@ -31,6 +31,7 @@ from meshrelay.core.manifest import MANIFEST, read_manifest
 from meshrelay.core.signing import ID_BYTES, KEY_BYTES, NETWORK_ID_BYTES, verify1
 from meshrelay.errors import RefusedError, RemoteProtocolError, StoreError
 from meshrelay.node.backup_words import README, busy, damaged, failed, full, no_stick
+from meshrelay.node.beginning import LOST
 from meshrelay.node.identity import Keys
 from meshrelay.store.blobs import BlobStore
 from meshrelay.store.copying import Contents, copy_log, log_bytes, look_through
@@ -186,7 +187,7 @@ def make_copy(directory: Path, stick: Path, keys: Keys, name: str, now: Now, tel
             _check_space(stick, log_bytes(directory / _LOG))
             _write(stick / "README.txt", README.encode())
             copy = _copy(directory, folder, keys, name, now, tell)
-            removed = _prune(folder)
+            removed = _prune(folder, (directory / LOST).exists())
             blobs = _copy_blobs(directory, folder, tell)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -251,9 +252,14 @@ def _copy(directory: Path, folder: Path, keys: Keys, name: str, now: Now, tell: 
     return Copy(path, keys.signer.public, stamp)
 
 
-def _prune(folder: Path) -> int:
-    """Remove all but the newest; by another name first, for a power cut in between."""
-    old = paths_in(folder)[:-KEPT]
+def _prune(folder: Path, is_lost: bool) -> int:
+    """Remove all but the newest; by another name first, for a power cut in between.
+
+    `is_lost`: the store began anew without its log.db. What was copied before then stays, until a
+    person puts it back or says that there is nothing to put back.
+    """
+    copies = paths_in(folder)
+    old = copies[KEPT:-1] if is_lost else copies[:-KEPT]
     for path in old:
         part = path.with_name(path.name + _PART)
         path.rename(part)

@@ -27,6 +27,7 @@ from meshrelay.node.backup import (
     read_copy,
     verify_copy,
 )
+from meshrelay.node.beginning import LOST
 from meshrelay.node.identity import Box, Keys
 from meshrelay.node.restoring import BEFORE, check_maker, choose, restore
 from meshrelay.store.copying import Loss
@@ -145,6 +146,16 @@ def test_the_two_newest_copies_stay(office: Office) -> None:
     assert removed == [0, 0, 1, 1]
     assert office.names() == ["copy-000003", "copy-000004"]
     assert [held(read_copy(path)) for path in paths_in(office.folder)] == [13, 14]
+
+
+def test_copies_of_a_lost_store_stay_however_many_nights_pass(office: Office) -> None:
+    office.copy()
+    office.copy()
+    (office.directory / LOST).touch()
+    for _ in range(3):
+        office.copy()
+
+    assert office.names() == ["copy-000001", "copy-000002", "copy-000005"]
 
 
 def test_what_an_interrupted_copy_left_goes_and_names_no_copy(office: Office) -> None:
