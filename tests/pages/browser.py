@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from playwright.async_api import Page, ViewportSize
 
 from meshrelay.node.office import Message
-from meshrelay.web.server import Server, create_app, serve
+from meshrelay.web.server import Render, Server, create_app, serve
 from tests.office_fake import CARD, NOW_MS, PIN, FakeOffice, Person
 
 CHROMIUM = "/usr/bin/chromium"
@@ -43,9 +43,10 @@ class Ward:
     port: int = 0
     server: Server | None = None
     asked: list[str] = field(default_factory=list)
+    extra: Mapping[str, Render] = field(default_factory=dict)
 
     async def start(self) -> None:
-        app = create_app(self.office, hosts=["127.0.0.1", PLAIN_HOST])
+        app = create_app(self.office, hosts=["127.0.0.1", PLAIN_HOST], extra=self.extra)
         self.server = serve(app, "127.0.0.1", self.port)
         await self.server.start()
         self.port = self.server.port
