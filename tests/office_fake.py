@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 from nacl.exceptions import CryptoError
 from nacl.public import Box, PrivateKey, PublicKey
 
+from meshrelay.desk.order import MODE, ROLES
 from meshrelay.errors import RefusedError
 from meshrelay.node.card_desk import CardHolder, NodeState, TemporaryCard
+from meshrelay.node.displays import FILE, Displays
 from meshrelay.node.office import (
     Changes,
     Holder,
@@ -27,6 +31,8 @@ from meshrelay.node.office import (
     RoomView,
     Search,
     Status,
+    Wall,
+    WallItem,
     Ward,
     WhoRead,
 )
@@ -76,8 +82,12 @@ class FakeOffice:
     temporary: dict[str, Person] = field(default_factory=dict)
     asked: dict[str, list[str]] = field(default_factory=dict)
     listed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    directory: TemporaryDirectory[str] = field(default_factory=TemporaryDirectory)
     _changed: int = 0
     _wakes: list[Callable[[], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.displays = Displays(Path(self.directory.name) / FILE, self.now_ms)
 
     def hire(self, person: Person) -> None:
         """One more in the roster, with a PIN."""
@@ -444,6 +454,31 @@ class FakeOffice:
         readers.sort(key=lambda r: (r.state == "read", r.person.ward, r.person.kana))
         holders = (Holder("01" * 32, "01", "北区", False, self.now - 5000),)
         return WhoRead(self.seen_by(message, person), tuple(readers), holders, True)
+
+    def urgent(self, person: Person) -> list[Message]:
+        found = [m for m in self._orders() if m.room in {r.id for r in self._rooms(person)}]
+        seen = [self.seen_by(m, person) for m in reversed(found)]
+        return [m for m in seen if not m.mine and not m.read_by_me]
+
+    @property
+    def urgent_stamp(self) -> str:
+        return str(max((m.changed for m in self.kept.values() if m.kind in ROLES), default=""))
+
+    def wall(self) -> Wall:
+        items = [
+            WallItem(
+                m.sort, m.kind, m.body["text"] if m.room == "all" else None, m.created_ms, m.expiry,
+                m.trouble is not None,
+            )
+            for m in self._orders()
+            if m.room in ("all", f"ward:{self.me.ward}")
+        ]  # fmt: skip
+        modes = [item for item in items if item.kind == MODE and item.text is not None]
+        return Wall(modes[-1] if modes else None, items[-1] if items else None)
+
+    def _orders(self) -> list[Message]:
+        orders = [m for m in self.kept.values() if m.kind in ROLES and m.expiry != "expired"]
+        return sorted(orders, key=lambda m: m.sort)
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         self._wakes.append(wake)

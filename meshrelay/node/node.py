@@ -36,6 +36,7 @@ from meshrelay.node.config import Config, address
 from meshrelay.node.courier_desk import CourierDesk
 from meshrelay.node.couriers import Couriers
 from meshrelay.node.displayed import Displayed
+from meshrelay.node.displays import FILE, Displays
 from meshrelay.node.doorman import NodeDoorman
 from meshrelay.node.driver import Driver
 from meshrelay.node.enrolling import Enrolling
@@ -59,6 +60,7 @@ from meshrelay.node.office import (
     Seat,
     Status,
     StoreWord,
+    Wall,
     Ward,
     WhoRead,
 )
@@ -69,6 +71,7 @@ from meshrelay.node.rooms import Rooms
 from meshrelay.node.searching import Searching
 from meshrelay.node.seats import OpenSeat, Turnstile, bad_seal, open_seat
 from meshrelay.node.transit import TransitKeys
+from meshrelay.node.urgent import Urgents
 from meshrelay.node.witness import Witness
 from meshrelay.store.opening import mark_damaged, open_store
 from meshrelay.store.reader import LogReader
@@ -139,6 +142,8 @@ class Node:
         self._rooms = Rooms(book, self._views)
         self._reading = Reading(self.machine, self._views, self._rooms, self._clock.now)
         self._searching = Searching(views, self._reading, self._rooms)
+        self._urgents = Urgents(self._views, self._reading, self._rooms, book, lambda: self.me.ward)
+        self.displays = Displays(directory / FILE, self.now_ms)
         self._head_hlc = loaded.head_hlc
         self._nightly = Nightly(directory, config.backup, keys, config.node.name, self._clock.now)
         self._wakes: set[Callable[[], None]] = set()
@@ -242,6 +247,7 @@ class Node:
         self._bearers = self._make_bearers()
         self._driver.bearers = self._bearers
         self._blobs.follow()
+        self._urgents.look()
         self._group = asyncio.TaskGroup()
         await self._group.__aenter__()
         self._tasks = [
@@ -411,6 +417,7 @@ class Node:
     def _wake(self) -> None:
         if self._ready:  # a fold may end after the views are closed
             self._blobs.follow()
+            self._urgents.look()
         for wake in list(self._wakes):
             wake()
 
@@ -569,6 +576,16 @@ class Node:
 
     def who(self, person: Person, author: str, message_id: str) -> WhoRead:
         return self._reading.who(person, author, message_id)
+
+    def urgent(self, person: Person) -> list[Message]:
+        return self._urgents.of(person)
+
+    @property
+    def urgent_stamp(self) -> str:
+        return self._urgents.stamp
+
+    def wall(self) -> Wall:
+        return self._urgents.wall()
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         self._wakes.add(wake)

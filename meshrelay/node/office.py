@@ -15,6 +15,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from meshrelay.node.card_desk import CardDesk
     from meshrelay.node.courier_desk import CourierDesk
+    from meshrelay.node.displays import Displays
     from meshrelay.node.file_desk import FileDesk
 
 
@@ -258,6 +259,27 @@ class Status(Struct, frozen=True):
     blobs_bytes: int = 0  # photos and files that are here whole
 
 
+class WallItem(Struct, frozen=True):
+    """An order on a wall screen, where everybody reads it: no name of anybody.
+
+    `text` is None unless it was written to 全庁. `doubtful`: other content under one id (要確認).
+    """
+
+    id: str
+    kind: str
+    text: str | None
+    created_ms: int
+    expiry: str
+    doubtful: bool
+
+
+class Wall(Struct, frozen=True):
+    """What a wall screen shows; `mode` None: nothing was declared (平常)."""
+
+    mode: WallItem | None
+    newest: WallItem | None
+
+
 class Seat(Protocol):
     """An open log-in of one person at this node (holds the session key; never stored)."""
 
@@ -319,6 +341,10 @@ class Office(Protocol):
     @property
     def files(self) -> FileDesk:
         """Photos and files."""
+
+    @property
+    def displays(self) -> Displays:
+        """Wall screens."""
 
     def log_out(self, seat: Seat) -> None: ...
 
@@ -398,6 +424,19 @@ class Office(Protocol):
 
         Raises RefusedError `no_query` (400), and as `messages`.
         """
+
+    def urgent(self, person: Person) -> list[Message]:
+        """Orders of the person's rooms that were not displayed to them yet, newest first.
+
+        Effective ones that have not expired; nobody's own.
+        """
+
+    @property
+    def urgent_stamp(self) -> str:
+        """Changes whenever an order came or changed here; "" before the first one."""
+
+    def wall(self) -> Wall:
+        """For everybody in the building: orders of rooms that this ward's people are in."""
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` (on the loop) when something visible changed; returns unsubscribe."""
