@@ -26,6 +26,7 @@ from meshrelay.node.seats import card_revoked
 from meshrelay.web import problems
 from meshrelay.web.courier_api import CourierApi
 from meshrelay.web.desk_api import DeskApi
+from meshrelay.web.display_api import DisplayApi
 from meshrelay.web.doors import Doors
 from meshrelay.web.file_api import FileApi
 from meshrelay.web.live import Live
@@ -34,6 +35,7 @@ from meshrelay.web.rights import Policy, check_rights
 from meshrelay.web.sealing import Seals, SealTicket
 from meshrelay.web.sessions import SESSION, SHARED, Session, Sessions, token_is
 from meshrelay.web.syncline import SyncLine, sync_line
+from meshrelay.web.told_api import ToldApi
 
 MESSAGES_MAX = 200
 MESSAGES_DEFAULT = 50
@@ -138,6 +140,8 @@ class Api:
         self._desk = DeskApi(office, self._seals, doors)
         self._couriers = CourierApi(office, doors)
         self._files = FileApi(office, doors)
+        self._told = ToldApi(office)
+        self._displays = DisplayApi(office, live, doors)
 
     def operations(self) -> tuple[Operation, ...]:
         """The whole API, in the order of the documentation."""
@@ -222,9 +226,11 @@ class Api:
                 "GET", "/api/status", "State of this node; holds no person.",
                 self.status, answer=Status, login=False,
             ),
+            *self._told.operations(),
             *self._files.operations(),
             *self._desk.operations(),
             *self._couriers.operations(),
+            *self._displays.operations(),
         )  # fmt: skip
 
     def mount(self, app: web.Application) -> None:

@@ -1,4 +1,7 @@
-"""Server-Sent Events: they only say "something is new"; the truth is GET /api/sync."""
+"""Server-Sent Events: they only say "something is new"; the truth is GET /api/sync.
+
+The data of `new` is `Office.urgent_stamp`: where it changed, a page asks GET /api/urgent too.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,6 @@ WRITE_S_MAX = 30.0
 # The comment is for proxies and tests; a script cannot see comments, so a named
 # event carries the same beat.
 _BEAT = b":hb\n\nevent: hb\ndata: \n\n"
-_NEW = b"event: new\ndata: \n\n"
 
 
 class Live:
@@ -68,7 +70,7 @@ class Live:
                     piece = _BEAT
                 else:
                     bell.clear()
-                    piece = _NEW
+                    piece = f"event: new\ndata: {self._office.urgent_stamp}\n\n".encode()
                 if self._closed or not alive():
                     break
                 async with asyncio.timeout(WRITE_S_MAX):

@@ -17,6 +17,7 @@ from meshrelay.web.api import Api
 from meshrelay.web.assets import Assets
 from meshrelay.web.courier_pages import CourierPages
 from meshrelay.web.desk_pages import DeskPages
+from meshrelay.web.display_pages import DisplayPages
 from meshrelay.web.doors import Doors
 from meshrelay.web.drawing import Drawing
 from meshrelay.web.entering import Entering
@@ -27,6 +28,7 @@ from meshrelay.web.pages import Pages
 from meshrelay.web.rights import Policy
 from meshrelay.web.room_pages import RoomPages
 from meshrelay.web.sessions import Sessions
+from meshrelay.web.told_pages import ToldPages
 
 # Open event streams are told to end; whoever does not listen is cut.
 STOP_S_MAX = 2.0
@@ -79,6 +81,8 @@ def create_app(
     DeskPages(office, sessions, drawing, policy, doors).mount(app)
     CourierPages(office, sessions, drawing, policy, doors).mount(app)
     FilePages(office, sessions, drawing, policy, doors).mount(app)
+    ToldPages(office, sessions, drawing, policy, doors).mount(app)
+    DisplayPages(office, sessions, drawing, policy, doors, live.ring).mount(app)
     assets.mount(app)
 
     async def describe(_request: web.Request) -> web.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from meshrelay.web import words_courier, words_desk, words_files, words_rooms
+from meshrelay.web import words_courier, words_desk, words_files, words_rooms, words_told
 
 LANGS = ("ja", "en")
 
@@ -207,6 +207,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     **words_courier.TABLE,
     **words_files.TABLE,
     **words_rooms.TABLE,
+    **words_told.TABLE,
 }
 
 # What the islands draw; the rest stays on the server.

@@ -5,6 +5,9 @@ const SILENCE_MS_MAX = 45000;
 const BACKOFF_MS_MIN = 500;
 const BACKOFF_MS_MAX = 10000;
 
+// For tell.js; `detail`: the stamp of what is urgent, NaN (like no other) when it may have changed unheard.
+const news = (detail) => window.dispatchEvent(new CustomEvent("news", { detail }));
+
 // sync(): resolves true when the node answered; onOpen(): the stream is up.
 export function keepLive(sync, onOpen) {
   let source = null;
@@ -58,10 +61,12 @@ export function keepLive(sync, onOpen) {
       heardMs = Date.now();
       backoffMs = BACKOFF_MS_MIN;
       onOpen();
+      news(NaN);
       syncOnce(); // what changed between the first sync and the open stream
     };
-    source.addEventListener("new", () => {
+    source.addEventListener("new", (event) => {
       heardMs = Date.now();
+      news(event.data);
       syncOnce();
     });
     source.addEventListener("hb", () => {

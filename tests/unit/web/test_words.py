@@ -8,7 +8,9 @@ from importlib.resources import files
 
 import pytest
 
+from meshrelay.desk.order import ROLES
 from meshrelay.web.desk_pages import CARD_SHAPES, DONE
+from meshrelay.web.display_pages import DONE as DISPLAY_DONE
 from meshrelay.web.file_pages import SHAPES as FILE_SHAPES
 from meshrelay.web.views import ACTS, REASONS, REPLACED, SOURCES
 from meshrelay.web.words import ISLAND_KEYS, TABLE, age_words, island_words, word
@@ -73,7 +75,9 @@ def test_a_script_has_no_words_of_its_own_and_gets_those_it_says(name: str) -> N
 
 def test_every_word_is_used() -> None:
     sources = [p for d in ("templates", "static") for p in (WEB / d).iterdir() if p.is_file()]
-    tables = ("words.py", "words_desk.py", "words_files.py", "words_rooms.py")
+    tables = tuple(
+        f"{name}.py" for name in ("words", "words_desk", "words_files", "words_rooms", "words_told")
+    )
     sources += [p for p in WEB.iterdir() if p.name.endswith(".py") and p.name not in tables]
     text = "".join(p.read_text(encoding="utf-8") for p in sources)
     own = (WEB / "words.py").read_text(encoding="utf-8").split("ISLAND_KEYS = (")[1]
@@ -92,6 +96,8 @@ def test_every_word_is_used() -> None:
     computed |= {f"act_{each}" for each in ACTS} | set(PHRASES)
     computed |= {f"{what}_{each}" for what in ("replaced", "correct") for each in REPLACED}
     computed |= {f"room_rule_{each}" for each in ("all", "ward", "unit", "role", "pair", "list")}
+    computed |= {f"kind_{kind}" for kind in ROLES} | {f"done_{each}" for each in DISPLAY_DONE}
+    computed |= {each.replace("sync_", "wall_") for each in computed if each.startswith("sync_")}
     computed |= {"node_in_service", "node_suspended", "node_revoked"}
     unused = {k for k in TABLE if not re.search(rf"""["']{k}["']""", text)} - computed
     unused = {k for k in unused if not (k.startswith("age_") and k in own)}
