@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from meshrelay.web.doors import Doors
 from meshrelay.web.operations import Operation, answer_json, number_of
 from meshrelay.web.sessions import SESSION
 from meshrelay.web.text import clean_name
-from meshrelay.web.uploads import STEP_BYTES, refuse_large
+from meshrelay.web.uploads import STEP_BYTES, refuse_large, without_position
 
 FILES_MAX = 100
 FILES_DEFAULT = 50
@@ -42,9 +43,10 @@ class FileApi:
             Operation(
                 "POST", "/api/blobs",
                 "Upload a photo or file (at most 8 MiB); then name it in a message of kind `file`: "
-                "body {blob, name, type, text, thumbnail: base64 of a JPEG or PNG ≤ 8 KiB}.",
+                "body {blob, name, type, text, thumbnail: base64 of a JPEG or PNG ≤ 8 KiB}. Where "
+                "a JPEG, PNG or WebP was taken is removed, unless `keep_position` is 1.",
                 self.keep, answer=KeptFile, status=201, token=True, is_input=True,
-                takes=tuple(MEDIA_TYPES),
+                takes=tuple(MEDIA_TYPES), query=("keep_position",),
             ),
             Operation(
                 "GET", "/api/blobs/{blob}",
@@ -69,9 +71,11 @@ class FileApi:
     async def keep(self, request: web.Request) -> web.StreamResponse:
         self._doors.count_post(request, request[SESSION])
         refuse_large(request)
-        kept = await self._office.files.keep(
-            request[SESSION].seat, request.content_type, request.content.iter_chunked(STEP_BYTES)
-        )
+        media_type = request.content_type
+        content: AsyncIterator[bytes] = request.content.iter_chunked(STEP_BYTES)
+        if request.query.get("keep_position") != "1":
+            content = without_position(media_type, content)
+        kept = await self._office.files.keep(request[SESSION].seat, media_type, content)
         return answer_json(kept, 201)
 
     async def content(self, request: web.Request) -> web.StreamResponse:

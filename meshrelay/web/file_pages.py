@@ -14,7 +14,7 @@ from meshrelay.web.ids import uuid7
 from meshrelay.web.screens import Screens, seen
 from meshrelay.web.sessions import Refused
 from meshrelay.web.text import clean, clean_name
-from meshrelay.web.uploads import read_upload
+from meshrelay.web.uploads import read_upload, without_position
 from meshrelay.web.words import word
 
 FIRST_FILES = 30
@@ -108,10 +108,13 @@ class FilePages(Screens):
         session = self.sent_by(request, uploaded.fields)
         room = request.match_info["room"]
         text = uploaded.fields.get("text", "").replace("\r\n", "\n")
+        content = uploaded.content
+        if uploaded.fields.get("keep_position") != "1":
+            content = without_position(uploaded.media_type, content)
         try:
             self._doors.count_post(request, session)
             self.office.files.files(session.seat.person, room, None, 1)  # who may not enter
-            kept = await self.office.files.keep(session.seat, uploaded.media_type, uploaded.content)
+            kept = await self.office.files.keep(session.seat, uploaded.media_type, content)
             body = {
                 "blob": kept.blob, "name": clean_name(uploaded.name), "type": kept.type,
                 "text": text,

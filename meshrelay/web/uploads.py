@@ -11,6 +11,7 @@ from aiohttp import BodyPartReader, web
 from meshrelay.core.manifest import BLOB_BYTES_MAX
 from meshrelay.node.files import MEDIA_TYPES, too_large
 from meshrelay.web.screens import FORM_FIELDS_MAX
+from meshrelay.web.strip import Stripper
 
 STEP_BYTES = 64 * 1024
 # 4,000 characters of text, and names.
@@ -41,6 +42,18 @@ def media_type_of(said: str, name: str) -> str:
     """The type that a browser said, else the one that the name's ending says."""
     ending = PurePosixPath(name).suffix.lower().lstrip(".")
     return said if said in MEDIA_TYPES else _BY_ENDING.get(ending, said)
+
+
+async def without_position(media_type: str, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A picture as it comes, without where it was taken; any other file as it is."""
+    if not media_type.startswith("image/"):
+        async for data in content:
+            yield data
+        return
+    picture = Stripper()
+    async for data in content:
+        yield picture.feed(data)
+    yield picture.end()
 
 
 async def read_upload(request: web.Request) -> Uploaded:

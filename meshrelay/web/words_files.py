@@ -17,6 +17,11 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "file_fetch": ("取り寄せる", "Fetch it"),
     "file_choose": ("写真・ファイル（8 MBまで）", "Photo or file (at most 8 MB)"),
     "file_text": ("ひとこと（なくてもよい）", "A word about it (optional)"),
+    "attach_position": ("撮影場所も送る", "Send where it was taken"),
+    "attach_position_help": (
+        "選ばないかぎり、撮影した場所などの記録は写真から消して送ります。",
+        "Unless you choose it, the record of where it was taken is removed from the photo.",
+    ),
     "file_send": ("この資料を送る", "Send this file"),
     "file_sending": ("送っています…", "Sending…"),
     "file_help": (

@@ -21,6 +21,7 @@ from meshrelay.web.server import create_app, serve
 from meshrelay.web.uploads import FIELD_BYTES_MAX
 from tests.field.test_blobs import JPEG
 from tests.pages.browser import ARGS, CHROMIUM
+from tests.photos import with_exif
 from tests.town import SATO, TANAKA, Clerk, Town, build_town, running, until, uuid7
 from tests.unit.desk.test_file import jpeg
 
@@ -28,6 +29,7 @@ KITA, CHUO = "01", "02"
 HTML = {"Accept": "text/html"}
 THUMBNAIL = base64.b64encode(jpeg(96, 128)).decode()
 EIGHT_MB = 8 * 2**20
+STRIPPED = b"\xff\xd8\xff\xe0\0\x02\xff\xda\0\x02pixels\xff\xd9"
 
 
 @dataclass
@@ -50,9 +52,11 @@ class Browser:
             assert time.monotonic() < deadline, f"{path} never said {words}"
             await asyncio.sleep(0.05)
 
-    async def upload(self, content: bytes, media_type: str = "image/jpeg") -> tuple[int, Any]:
+    async def upload(
+        self, content: bytes, media_type: str = "image/jpeg", query: str = ""
+    ) -> tuple[int, Any]:
         headers = {"X-CSRF-Token": self.csrf, "Content-Type": media_type}
-        answer = await self.client.post("/api/blobs", data=content, headers=headers)
+        answer = await self.client.post(f"/api/blobs{query}", data=content, headers=headers)
         return answer.status, await answer.json()
 
     async def post(self, kind: str, body: dict[str, object], room: str = "all") -> tuple[int, Any]:
@@ -75,6 +79,8 @@ class Browser:
         form.add_field("csrf", self.csrf if csrf is None else csrf)
         form.add_field("id", uuid7())
         form.add_field("text", str(file.get("text", "川の様子")))
+        if "keep_position" in file:
+            form.add_field("keep_position", str(file["keep_position"]))
         if "content" in file:
             form.add_field(
                 "file", file["content"], filename=str(file.get("name", "川.jpg")),
@@ -141,6 +147,41 @@ async def test_a_photo_is_sent_by_a_form_without_script(browsers: Any) -> None:
     assert (answer.status, answer.headers["Location"]) == (303, "/rooms/all/files")
     assert "川.jpg" in page and "川の様子" in page and "ここにあります" in page
     assert "<img" not in page
+
+
+async def contents(browser: Browser) -> list[bytes]:
+    """Every file of the room, the oldest first."""
+    listed = (await (await browser.client.get("/api/rooms/all/files")).json())["files"]
+    found = [await browser.client.get(f"/api/blobs/{each['blob']}") for each in reversed(listed)]
+    return [await answer.read() for answer in found]
+
+
+async def test_where_a_photo_was_taken_is_removed_unless_somebody_asks_to_keep_it(
+    browsers: Any,
+) -> None:
+    sato = await browsers(KITA, SATO)
+    photo = with_exif(STRIPPED)
+    for query in ("", "?keep_position=0", "?keep_position=1"):
+        status, kept = await sato.upload(photo, query=query)
+        body = {"blob": kept["blob"], "name": "橋.jpg", "type": "image/jpeg", "text": query}
+        assert (status, (await sato.post("file", body))[0]) == (201, 201)
+    await sato.send_form("/rooms/all/files", content=photo)
+    await sato.send_form("/rooms/all/files", content=photo, keep_position="1")
+    page = await sato.text("/rooms/all/files?lang=en")
+
+    assert await contents(sato) == [STRIPPED, STRIPPED, photo, STRIPPED, photo]
+    assert 'name="keep_position"' in page and "Send where it was taken" in page
+
+
+async def test_a_damaged_picture_and_another_file_are_kept_as_they_came(browsers: Any) -> None:
+    sato = await browsers(KITA, SATO)
+    damaged, letter = b"\xff\xd8 damaged" + with_exif(STRIPPED), b"%PDF" + with_exif(STRIPPED)
+    for content, media_type in ((damaged, "image/png"), (letter, "application/pdf")):
+        status, kept = await sato.upload(content, media_type)
+        body = {"blob": kept["blob"], "name": "a", "type": media_type, "text": ""}
+        assert (status, (await sato.post("file", body))[0]) == (201, 201)
+
+    assert await contents(sato) == [damaged, letter]
 
 
 async def test_another_ward_sees_where_it_is_and_fetches_it_by_a_button(browsers: Any) -> None:

@@ -100,4 +100,5 @@ async function send(event) {
   }
 }
 
+document.getElementById("position").hidden = true;
 form.addEventListener("submit", send);
