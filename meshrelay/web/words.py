@@ -220,6 +220,7 @@ ISLAND_KEYS = (
     "revoked_here",
     "other_person", "open_room", "reload", "store_failed", "logout_ask", "logout_wait",
     "logout_drop", "login", "login_wait", "pin_new", "details", *words_rooms.ISLAND_KEYS,
+    *words_files.ISLAND_KEYS,
 )  # fmt: skip
 
 WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}

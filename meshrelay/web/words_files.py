@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+# What the islands draw.
+ISLAND_KEYS = ("attach_large", "attach_position")
+
 TABLE: Mapping[str, tuple[str, str]] = {
     "files": ("資料・写真", "Files and photos"),
     "files_empty": ("資料・写真はまだありません。", "No files or photos yet."),
@@ -17,6 +20,11 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "file_fetch": ("取り寄せる", "Fetch it"),
     "file_choose": ("写真・ファイル（8 MBまで）", "Photo or file (at most 8 MB)"),
     "file_text": ("ひとこと（なくてもよい）", "A word about it (optional)"),
+    "attach_photo": ("写真", "Photo"),
+    "attach_large": (
+        "8 MBを超えるファイルは送れません。小さくして選び直してください。",
+        "A file of more than 8 MB cannot be sent. Make it smaller and choose it again.",
+    ),
     "attach_position": ("撮影場所も送る", "Send where it was taken"),
     "attach_position_help": (
         "選ばないかぎり、撮影した場所などの記録は写真から消して送ります。",

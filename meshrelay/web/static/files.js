@@ -11,7 +11,7 @@ const QUALITIES = [0.7, 0.5, 0.3];
 const form = document.getElementById("send");
 const sending = document.getElementById("sending");
 const bar = sending.querySelector("progress");
-const button = form.querySelector("button");
+const button = form.querySelector("button.main");
 
 // Where something is on its way here, news alone do not tell how far it is.
 setInterval(() => {

@@ -10,6 +10,15 @@ const PASSING = [401, 408, 423, 425, 429];
 // A half-written text is kept beside the unsent ones and is nobody's message yet.
 const DRAFT_MS = 400;
 
+// What only a photo needs; some browsers remember under its name that a module failed to come.
+let failed = "";
+export function lazily() {
+  return import("./attach.js" + failed).catch((error) => {
+    failed += "?";
+    throw new Unreachable(error);
+  });
+}
+
 export class Outbox {
   // onChange(): items changed. onSent(item, posted): the node's 201.
   constructor(onChange, onSent) {
@@ -48,6 +57,7 @@ export class Outbox {
   }
 
   take(item) {
+    if (!item.person) return; // of a photo in another tab no more than its id
     if (item.draft) this.drafts.set(item.id, item);
     else this.all.set(item.id, item);
   }
@@ -65,7 +75,8 @@ export class Outbox {
     this.draftTimer = setTimeout(() => (text ? keep(this.drafts.get(id)) : drop(id)), text ? DRAFT_MS : 0);
   }
 
-  // Drawn by the caller's onChange before anything is stored or sent.
+  // Drawn by the caller's onChange before anything is stored or sent. `more`: what is answered, a photo or
+  // file as attach.js prepares it.
   add(room, text, more) {
     const created = Math.floor(nowMs());
     const item = Object.assign({ id: uuid7(created), person: data.me, room, text, created_ms: created, problem: null }, more);
@@ -93,7 +104,8 @@ export class Outbox {
     const item = this.all.get(id);
     if (!item) return;
     if (item.problem && item.problem.code === "id_taken") {
-      this.add(item.room, item.text, item.reply_to ? { reply_to: item.reply_to } : {});
+      const { reply_to, file, content } = item;
+      this.add(item.room, item.text, { reply_to, file, content });
       await this.remove(id);
       return;
     }
@@ -146,21 +158,23 @@ export class Outbox {
     }
   }
 
+  // A text does not wait for a photo.
   next() {
-    return this.mine().find((item) => !item.problem);
+    const waiting = this.mine().filter((item) => !item.problem);
+    return waiting.find((item) => !item.file) || waiting[0];
   }
 
   // True when the item is decided (201 or refused), false to wait and try again.
   async send(item) {
     let answer;
     try {
-      answer = await askAsMe("POST", "/api/messages", {
+      answer = await (item.file ? (await lazily()).carry(item) : askAsMe("POST", "/api/messages", {
         id: item.id,
         kind: "talk",
         room: item.room,
         body: item.reply_to ? { text: item.text, reply_to: item.reply_to } : { text: item.text },
         created_ms: item.created_ms,
-      });
+      }));
     } catch (error) {
       if (error instanceof Unreachable) return false;
       throw error;

@@ -1,8 +1,10 @@
 // A worker that reads what is kept as Blobs and ends: as long as a Blob lives that was read from
 // IndexedDB, its file stays on disk, and in a page only a garbage collection ends it.
 
-async function texts(kept) {
-  return Promise.all(kept.map((item) => (item.blob ? new Response(item.blob).text() : JSON.stringify(item))));
+// [text of the item, bytes of its photo or nothing].
+async function read(item) {
+  const text = item.blob ? await new Response(item.blob).text() : JSON.stringify(item);
+  return [text, item.content && (await new Response(item.content).arrayBuffer())];
 }
 
 onmessage = (event) => {
@@ -12,9 +14,9 @@ onmessage = (event) => {
     const found = request.result.transaction(event.data.store).objectStore(event.data.store).getAll();
     found.onerror = () => postMessage([]);
     found.onsuccess = async () => {
-      const read = await texts(found.result);
+      const items = await Promise.all(found.result.map(read));
       request.result.close();
-      postMessage(read);
+      postMessage(items);
     };
   };
 };

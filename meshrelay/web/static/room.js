@@ -2,7 +2,7 @@
 
 import { html, render } from "./vendor/preact-htm.js";
 import { Unreachable, askAsMe, contactState, data, onContact, say, setNow } from "./net.js";
-import { Outbox } from "./outbox.js";
+import { Outbox, lazily } from "./outbox.js";
 import { keepBanner } from "./banner.js";
 import { keepLive } from "./live.js";
 import { keepLock } from "./lock.js";
@@ -11,6 +11,7 @@ import { bubblesOf, clean, dayWords, hourMinute, iso, keyOf } from "./draw.js";
 const AT_BOTTOM_PX = 60;
 const READ_PAUSE_MS = 1000;
 const READ_ITEMS_MAX = 200;
+const WARM_MS = 3000;
 const ROOM_PATH = "/api/rooms/" + encodeURIComponent(data.room) + "/messages";
 
 const scroll = document.getElementById("main");
@@ -60,7 +61,7 @@ function Unsent(item, lastDay) {
   return [
     day !== lastDay && html`<h2 class="day" key=${"day" + key}><span>${day}</span></h2>`,
     html`<article class=${"msg mine waiting" + (p ? " refused" : "")} data-unsent=${item.id} key=${key}>
-      <div class="row"><p class="bubble">${clean(item.text, true)}</p>
+      <div class="row"><p class="bubble">${clean(item.text, true)}${item.file && html`<span class="file">${item.file.thumbnail && html`<img src=${"data:image/jpeg;base64," + item.file.thumbnail} alt=""/>`}${clean(item.file.name)}</span>`}</p>
       <p class="meta"><time datetime=${iso(item.created_ms)}>${hourMinute(item.created_ms)}</time></p></div>
       <p class="marks">${Marks([{ key: p ? "trouble" : "unsent", shape: data.shapes[p ? "trouble" : "unsent"], text: say(p ? "trouble" : "unsent") }])}</p>
       ${p && html`<div class="problem"><p>${clean(ja ? p.ja : p.en)}</p><p>${clean(ja ? p.next_ja : p.next_en)}</p>
@@ -118,8 +119,8 @@ const outbox = new Outbox(draw, (item, posted) => {
   if (messages.has(key)) return;
   // The node's receipt in words until the next sync brings the message itself.
   messages.set(key, {
-    author: posted.author, author_name: "", author_ward: "", message_id: posted.message_id, kind: "talk",
-    room: posted.room, body: { text: item.text }, created_ms: item.created_ms, late: false,
+    author: posted.author, author_name: "", author_ward: "", message_id: posted.message_id, kind: item.file ? "file" : "talk",
+    room: posted.room, body: { text: item.text, file: item.file }, created_ms: item.created_ms, late: false,
     clock_uncertain: false, place: "node", wards_n: 0, read_n: null, members_n: null, mine: true,
     read_by_me: true, trouble: posted.trouble, expiry: "valid", sort: "\uffff" + posted.message_id,
   });
@@ -130,6 +131,7 @@ function rewrite(item) {
   grow();
   keepDraft();
   box.focus();
+  if (item.file) attach(new File([item.content], item.file.name, { type: item.file.type }));
   outbox.remove(item.id);
 }
 
@@ -266,6 +268,41 @@ async function sendRead() {
 
 document.addEventListener("visibilitychange", flushRead);
 
+// ---- a photo beside the text --------------------------------------------------
+
+const camera = document.getElementById("photo");
+const hint = box.placeholder;
+let held = null; // {file, content}, or a promise that tells whether it is ready
+
+function hold(next) {
+  held = next;
+  box.required = !next;
+  if (next) return;
+  box.placeholder = hint;
+  document.querySelectorAll(".tray").forEach((tray) => tray.remove());
+}
+
+function attach(chosen) {
+  hold(lazily().then((tools) => tools.offer(form, chosen, hold), () => {
+    // What makes it small comes when the node is there again.
+    const { name, type } = chosen;
+    box.placeholder = name;
+    hold({ file: { name, type }, content: chosen });
+    return true;
+  }));
+}
+
+camera.previousElementSibling.onclick = (event) => {
+  event.preventDefault();
+  camera.click();
+};
+camera.onchange = () => {
+  if (camera.files.length) attach(camera.files[0]);
+  camera.value = "";
+};
+// Later the node may be gone.
+setTimeout(() => lazily().catch(() => {}), WARM_MS);
+
 // ---- writing ----------------------------------------------------------------
 
 const desktop = window.matchMedia("(hover: hover) and (pointer: fine)");
@@ -282,12 +319,14 @@ function keepDraft() {
 
 function send(event) {
   if (event) event.preventDefault();
+  if (held && held.then) return held.then((ready) => ready && send());
   const text = box.value.replace(/\s+$/, "");
-  if (!text.trim()) return;
+  if (!text.trim() && !held) return;
   box.value = "";
   grow();
   keepDraft();
-  outbox.add(data.room, text, data.reply ? { reply_to: data.reply } : {});
+  outbox.add(data.room, text, Object.assign(data.reply ? { reply_to: data.reply } : {}, held));
+  hold(null);
   if (data.reply) {
     data.reply = null;
     document.getElementById("reply").remove();

@@ -1,5 +1,6 @@
 // What this browser keeps until the node has it: unsent messages and half-written text.
-// On one's own phone: IndexedDB and, as a mirror, localStorage; either one alone is enough.
+// On one's own phone: IndexedDB and, as a mirror, localStorage; either one alone is enough. A photo
+// is too large for the mirror: there stands its id alone, which tells other tabs when it is gone.
 // On a shared PC: IndexedDB alone, the content as a Blob, because a Blob is a file that is gone
 // when it is deleted, while LevelDB keeps what was deleted in its logs. Chromium removes such a
 // file seconds after its last reader is gone: the log-in page, which reads none, does it at once.
@@ -90,10 +91,11 @@ export function followMirror(call) {
 
 // True when at least one store holds it.
 export async function keep(item) {
-  const first = mirror(item.id, item);
-  const kept = MIRRORED ? item : { id: item.id, blob: new Blob([JSON.stringify(item)]) };
+  const { id, content } = item;
+  const first = mirror(id, content ? { id } : item);
+  const kept = MIRRORED ? item : { id, content, blob: new Blob([JSON.stringify(item)]) };
   const second = await inDb("readwrite", (store) => store.put(kept));
-  return first || Boolean(second);
+  return (first && !content) || Boolean(second);
 }
 
 export async function drop(id) {
@@ -107,19 +109,23 @@ export async function everything() {
     if (!Array.isArray(found)) return [];
     if (!found.some((item) => item.blob)) return found; // none from when it was a shared PC
   }
-  return (await readBlobs()).map((text) => JSON.parse(text));
+  return (await readBlobs()).map(([text, content]) => {
+    const item = JSON.parse(text);
+    if (content) item.content = new Blob([content]);
+    return item;
+  });
 }
 
 async function readBlobs() {
   if (!(await inDb("readonly", (store) => store.count()))) return [];
   const reader = new Worker(new URL("reader.js", document.querySelector("script[type=module]").src));
-  const texts = await new Promise((resolve) => {
+  const found = await new Promise((resolve) => {
     reader.onmessage = (event) => resolve(event.data);
     reader.onerror = () => resolve([]);
     reader.postMessage({ db: DB, store: STORE });
   });
   reader.terminate();
-  return texts;
+  return found;
 }
 
 // True when nothing is left on this device: an empty database is deleted with all its files.
