@@ -44,6 +44,9 @@ MEDIA_TYPES = {
     "audio/ogg": "ogg",
     "audio/webm": "weba",
     "audio/wav": "wav",
+    "audio/aac": "aac",
+    "audio/amr": "amr",
+    "audio/3gpp": "3gp",
 }
 FILES_MAX = 100
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from meshrelay.errors import RefusedError
 from meshrelay.node.file_desk import FileState
 from meshrelay.web import problems, views
+from meshrelay.web.file_api import is_short_text
 from meshrelay.web.ids import uuid7
 from meshrelay.web.screens import Screens, seen
 from meshrelay.web.sessions import Refused
@@ -22,7 +23,10 @@ SHAPES = {"here": "●", "coming": "◐", "held": "○", "unknown": "？"}
 
 
 class FileLine(Struct, frozen=True):
-    """One file as it is drawn. `href` is empty until it is here, `thumbnail` if it has none."""
+    """One file as it is drawn. `href` is empty until it is here, `thumbnail` if it has none.
+
+    `sound`: it is here and can be heard; `words`: where to read a short text that is here.
+    """
 
     anchor: str
     blob: str
@@ -36,6 +40,8 @@ class FileLine(Struct, frozen=True):
     state: str
     href: str
     thumbnail: str
+    sound: bool
+    words: str
     expired: bool
 
 
@@ -75,6 +81,7 @@ class FilePages(Screens):
 
     def _line(self, file: FileState, lang: str) -> FileLine:
         ward = views.ward_name(file.author_ward, self.office.wards, lang)
+        here = file.state == "here"
         return FileLine(
             anchor=views.file_anchor(file.blob),
             blob=file.blob,
@@ -86,8 +93,10 @@ class FilePages(Screens):
             key=file.state,
             shape=SHAPES[file.state],
             state=self._state(file, lang),
-            href=f"/api/blobs/{file.blob}" if file.state == "here" else "",
+            href=f"/api/blobs/{file.blob}" if here else "",
             thumbnail=f"/api/blobs/{file.blob}/thumbnail" if file.thumbnail else "",
+            sound=here and file.type.startswith("audio/"),
+            words=f"/api/blobs/{file.blob}/text" if here and is_short_text(file) else "",
             expired=file.expiry == "expired",
         )
 

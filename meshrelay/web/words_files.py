@@ -17,6 +17,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "file_coming": ("取り寄せ中 {n}%", "Being fetched, {n} %"),
     "file_held": ("{where}にあります", "At: {where}"),
     "file_unknown": ("どこにあるか、まだ分かりません", "Not known yet where it is"),
+    "file_open": ("開く", "Open"),
+    "file_read": ("中を見る", "Read it"),
     "file_fetch": ("取り寄せる", "Fetch it"),
     "file_choose": ("写真・ファイル（8 MBまで）", "Photo or file (at most 8 MB)"),
     "file_text": ("ひとこと（なくてもよい）", "A word about it (optional)"),
@@ -29,6 +31,13 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "attach_position_help": (
         "選ばないかぎり、撮影した場所などの記録は写真から消して送ります。",
         "Unless you choose it, the record of where it was taken is removed from the photo.",
+    ),
+    "voice_record": ("声を録音する（1分まで）", "Record your voice (up to a minute)"),
+    "voice_stop": ("録音を終える", "Stop"),
+    "voice_none": ("マイクを使えません。", "The microphone cannot be used."),
+    "voice_none_next": (
+        "ブラウザーでマイクを許可するか、録音したファイルを選んでください。",
+        "Allow the microphone in the browser, or choose a recorded file.",
     ),
     "file_send": ("この資料を送る", "Send this file"),
     "file_sending": ("送っています…", "Sending…"),

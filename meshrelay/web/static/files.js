@@ -1,98 +1,87 @@
 // The files of a room: keeps the list live, and sends with progress and a small picture.
 
-import { askAsMe, data, uuid7, nowMs } from "./net.js";
-import { syncNow } from "./page.js";
+import { Unreachable, say } from "./net.js";
+import { carry, itemOf, positionBox, prepare } from "./attach.js";
+import { hide, sentences, show } from "./problem.js";
+import { outbox, syncNow } from "./page.js";
 
 const COMING_MS = 2000;
-const THUMBNAIL_PX = 144;
-const THUMBNAIL_BYTES_MAX = 8192;
-const QUALITIES = [0.7, 0.5, 0.3];
 
 const form = document.getElementById("send");
 const sending = document.getElementById("sending");
 const bar = sending.querySelector("progress");
 const button = form.querySelector("button.main");
+const input = form.elements.file;
+const place = document.getElementById("position");
+
+const memo = document.getElementById("memo");
+const recorder = document.getElementById("recorder");
+const record = document.getElementById("record");
+// Browsers give the microphone to no page on plain http; there the phone's own recorder opens.
+const CAN_RECORD = window.isSecureContext && navigator.mediaDevices && window.MediaRecorder;
+
+let chosen = null;
+let ready = null; // the promise of what attach.js made of the chosen file
 
 // Where something is on its way here, news alone do not tell how far it is.
 setInterval(() => {
   if (document.visibilityState !== "hidden" && document.querySelector(".file-coming")) syncNow();
 }, COMING_MS);
 
-// A JPEG of at most 8 KiB in base64, "" if the browser cannot draw the file.
-async function thumbnailOf(file) {
-  if (!/^image\//.test(file.type) || !window.createImageBitmap) return "";
-  let picture;
+// Makes it small, and asks about its position only if it has one.
+function choose(file, keep) {
+  place.textContent = "";
+  memo.textContent = "";
+  chosen = file;
+  input.required = !file;
+  ready = file && prepare(file, keep);
+  if (!file) return;
+  const mine = ready;
+  mine.then((prepared) => {
+    if (ready === mine && prepared && prepared.position) place.append(positionBox(keep, (ticked) => choose(file, ticked)));
+  });
+}
+
+// What was said, to be heard before it is sent.
+function listen(file) {
+  input.value = "";
+  choose(file, false);
+  const sound = document.createElement("audio");
+  sound.controls = true;
+  sound.src = URL.createObjectURL(file);
+  memo.append(sound);
+}
+
+let recording = false;
+
+async function recordHere() {
+  if (recording) return; // this press ends it
+  recording = true;
+  hide();
   try {
-    picture = await createImageBitmap(file);
-  } catch (error) {
-    return "";
+    const file = await (await import("./voice.js")).record(record);
+    if (file) listen(file);
+    else show(record.dataset.none, record.dataset.next);
+  } finally {
+    recording = false;
   }
-  const scale = Math.min(1, THUMBNAIL_PX / Math.max(picture.width, picture.height));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(picture.width * scale));
-  canvas.height = Math.max(1, Math.round(picture.height * scale));
-  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-  const made = QUALITIES.map((quality) => canvas.toDataURL("image/jpeg", quality).split(",")[1]);
-  return made.find((text) => text && text.length * 0.75 <= THUMBNAIL_BYTES_MAX) || "";
 }
 
-// fetch() tells nothing of what went up; XMLHttpRequest does.
-function upload(file) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", "/api/blobs");
-    request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
-    request.setRequestHeader("X-CSRF-Token", data.csrf);
-    request.responseType = "json";
-    request.upload.onprogress = (event) => {
-      bar.value = event.lengthComputable ? Math.floor((100 * event.loaded) / event.total) : 0;
-    };
-    request.onload = () => resolve({ status: request.status, json: request.response });
-    request.onerror = request.onabort = () => reject(new Error("upload"));
-    request.send(file);
-  });
-}
-
-function refuse(problem) {
-  const box = document.createElement("div");
-  box.className = "problem";
-  box.id = "problem";
-  box.setAttribute("role", "alert");
-  const lines = data.lang === "ja" ? [problem.ja, problem.next_ja] : [problem.en, problem.next_en];
-  lines.forEach((line) => {
-    const p = document.createElement("p");
-    p.textContent = line;
-    box.appendChild(p);
-  });
-  form.before(box);
-  box.scrollIntoView({ block: "center" });
-}
-
-// What this page cannot do, the plain form does.
 async function send(event) {
-  const file = form.elements.file.files[0];
-  if (!file || !file.type) return;
+  // What this page does not know, the plain form does.
+  if (!chosen || !chosen.type) return;
   event.preventDefault();
-  const old = document.getElementById("problem");
-  if (old) old.remove();
+  hide();
   button.disabled = true;
   sending.hidden = false;
   try {
-    const thumbnail = await thumbnailOf(file);
-    let answer = await upload(file);
-    if (answer.status === 201) {
-      const body = { blob: answer.json.blob, name: file.name, type: answer.json.type, text: form.elements.text.value, thumbnail };
-      answer = await askAsMe("POST", "/api/messages", { id: uuid7(nowMs()), room: form.dataset.room, kind: "file", body });
+    const prepared = await ready;
+    if (!prepared) {
+      show(say("attach_large"));
+      return;
     }
-    if (answer.status === 201) {
-      form.reset();
-      syncNow();
-    } else if (answer.json) {
-      refuse(answer.json);
-    }
-  } catch (error) {
-    form.submit();
-    return;
+    const item = itemOf(prepared, form.dataset.room, form.elements.text.value);
+    await carryOrKeep(item);
   } finally {
     button.disabled = false;
     sending.hidden = true;
@@ -100,5 +89,26 @@ async function send(event) {
   }
 }
 
-document.getElementById("position").hidden = true;
+// Without contact it waits in the outbox; the banner says so.
+async function carryOrKeep(item) {
+  try {
+    const answer = await carry(item, bar);
+    if (answer.status !== 201) {
+      show(...sentences(answer.json));
+      return;
+    }
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    outbox.add(item.room, item.text, item);
+  }
+  form.reset();
+  choose(null, false);
+  syncNow();
+}
+
+choose(null, false);
+input.addEventListener("change", () => choose(input.files[0] || null, false));
+recorder.addEventListener("change", () => recorder.files.length && listen(recorder.files[0]));
+record.addEventListener("click", () => (CAN_RECORD ? recordHere() : recorder.click()));
+document.getElementById("voice").hidden = false;
 form.addEventListener("submit", send);

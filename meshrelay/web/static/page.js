@@ -12,7 +12,7 @@ const PAUSE_MS = 1000;
 const REFRESH_MS = 30000;
 
 let drawBanner = () => {};
-const outbox = new Outbox(() => drawBanner(), () => {});
+export const outbox = new Outbox(() => drawBanner(), () => {});
 drawBanner = keepBanner(outbox, true);
 
 const loaded = outbox.load();
