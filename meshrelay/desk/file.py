@@ -1,25 +1,29 @@
 """file 資料・写真: a text in a room with a photo or a file, a blob that comes apart from it.
 
-Body: {1: text, may be empty, 2: name, 3: media type, 4: size, 5: blob id, 6: thumbnail}. The
-message stands among its room's; besides, one row lists it in the room's files and one under the
-blob, for who asks which rooms an effective entry names it in.
+Body: {1: text, may be empty, 2: name, 3: media type, 4: size, 5: blob id, 6: thumbnail, 7: [entry
+ids it replaces], 8: [author, message id] of the first version}; 7 and 8 may be left out, and say
+nothing if they are not so. The message stands among its room's; besides, one row lists it in the
+room's files, one is its document's, and one under the blob is for who asks which rooms an
+effective entry names it in.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from meshrelay.core.codec import encode, is_bytes, is_text, is_uint
+from meshrelay.core.codec import is_bytes, is_text, is_uint
 from meshrelay.core.entry import BULK, ENTRY_BYTES_MAX, LIFETIME_S_MAX, TEXT_CHARS_MAX
 from meshrelay.core.manifest import BLOB_BYTES_MAX
 from meshrelay.core.signing import ID_BYTES
 from meshrelay.core.verdict import Rule
-from meshrelay.desk import talk
+from meshrelay.desk import talk, versions
 from meshrelay.desk.kind import Item, Kind, Row, Rows, numbered
 
 NAME = "file"
 # The rows of a file under its blob; those under its room have the kind's name.
 BY_BLOB = "blob"
+# The rows of what has versions: a file and what replaced it.
+DOCUMENT = "document"
 # What a list shows without the blob being here; half of an entry.
 THUMBNAIL_BYTES_MAX = 8 * 1024
 FILE_NAME_CHARS_MAX = 120
@@ -40,11 +44,13 @@ class File(NamedTuple):
     size: int
     blob: bytes
     thumbnail: bytes
+    replaces: list[bytes] | None = None
+    first: versions.First | None = None
 
 
 def encode_body(file: File) -> bytes:
     """The body of a file message."""
-    return encode(dict(enumerate(file, 1)))
+    return versions.encode_fields(file)
 
 
 def thumbnail_type(data: bytes) -> str | None:
@@ -115,44 +121,59 @@ def check(body: bytes, audience: str) -> str | None:
 
 
 def fold(rows: Rows, item: Item) -> None:
-    """A row among the room's messages, one among its files, one under the blob."""
+    """A row among the room's messages, one among its files, one its document's, one the blob's."""
     file = decode_body(item.part.body) if item.part else None
     more: Row = {"kind": NAME}
     if file is not None:
+        more |= versions.words(item, file.replaces, file.first, {"name": file.name})
         more["text"] = file.text
         more["file"] = {
             "name": file.name, "type": file.media_type, "size": file.size,
             "blob": file.blob.hex(), "thumbnail": file.thumbnail,
         }  # fmt: skip
     talk.fold(rows, item, more)
+    versions.fold(rows, item, DOCUMENT, _newest)
     if item.part is None or item.person is None:
         return
     key = f"{item.person.staff_id}/{item.part.message_id.hex()}"
     row = rows.get(talk.NAME, key)
-    if row is not None:
-        _list(rows, key, row)
-
-
-def _list(rows: Rows, key: str, row: Row) -> None:
-    """List the file while some effective copy of its message names it.
-
-    Under the blob a row stays, without rooms: somebody's content, which nobody may see now.
-    """
-    best = copy_of(row)
+    best = copy_of(row) if row else None
     if best is not None:
         rows.put(NAME, key, best["room"], talk.sort_key(best), {"blob": best["file"]["blob"]})
     else:
         rows.drop(NAME, key)
-    copies = row["copies"].values()
-    for blob in sorted({copy["file"]["blob"] for copy in copies if "file" in copy}):
+    list_blobs(rows, item)
+
+
+def _newest(found: versions.Versions) -> str:
+    return str(versions.newest(found)["sort"])
+
+
+def list_blobs(rows: Rows, item: Item) -> None:
+    """List the message of `item` under each blob, with the rooms where an effective copy names it.
+
+    A row stays, without rooms, when none does: somebody's content, which nobody may see now.
+    """
+    if item.part is None or item.person is None:
+        return
+    key = f"{item.person.staff_id}/{item.part.message_id.hex()}"
+    row = rows.get(talk.NAME, key)
+    copies = row["copies"].values() if row else ()
+    for blob in sorted({each["blob"] for copy in copies for each in _files(copy)}):
         rooms = {copy["room"] for copy in copies if _names(copy, blob)}
         value: Row = {"message": key, "rooms": sorted(rooms)}
         rows.put(BY_BLOB, f"{blob}:{key}", blob, "", value)
 
 
+def _files(copy: Row) -> list[Row]:
+    """What a copy names: its file, or the files of a notice."""
+    return [copy["file"]] if "file" in copy else list(copy.get("files", ()))
+
+
 def _names(copy: Row, blob: str | None) -> bool:
-    """Whether an effective copy names a file, and this one if it is given."""
-    return not copy["refused"] and "file" in copy and blob in (None, copy["file"]["blob"])
+    """Whether an effective copy names this file; None: whether it is a message of this kind."""
+    found = "file" in copy if blob is None else blob in {each["blob"] for each in _files(copy)}
+    return found and not copy["refused"]
 
 
 def copy_of(row: Row, blob: str | None = None) -> Row | None:
@@ -162,6 +183,11 @@ def copy_of(row: Row, blob: str | None = None) -> Row | None:
     """
     named = [copy for copy in row["copies"].values() if _names(copy, blob)]
     return talk.shown({"copies": dict(enumerate(named))}) if named else None
+
+
+def named(copy: Row, blob: str) -> Row:
+    """The file with this blob, of a copy that names it."""
+    return next(each for each in _files(copy) if each["blob"] == blob)
 
 
 KIND = Kind(

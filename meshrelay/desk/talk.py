@@ -142,7 +142,7 @@ def _content(copy: Row) -> tuple[str, ...]:
     attached = copy.get("file", {"name": "", "blob": ""})
     return (
         copy.get("kind", NAME), copy["room"], copy["text"], copy["refused"], attached["name"],
-        attached["blob"], copy.get("of", ""), copy.get("act", ""),
+        attached["blob"], copy.get("of", ""), copy.get("act", ""), copy.get("digest", ""),
     )  # fmt: skip
 
 

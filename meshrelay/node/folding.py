@@ -11,7 +11,7 @@ from meshrelay.core.book import RecordBook
 from meshrelay.core.entry import LogId, check_entry, read_author_part, read_entry
 from meshrelay.core.events import Taken
 from meshrelay.core.verdict import NOT_THEIRS, UNKNOWN_KIND
-from meshrelay.desk import correction, file, note, order, pin, receipts, room, talk
+from meshrelay.desk import board, correction, event, file, note, order, pin, receipts, room, talk
 from meshrelay.desk.kind import Item, Kind, Rows
 from meshrelay.errors import FrameError, RemoteProtocolError
 from meshrelay.store.reader import LogReader, Stored
@@ -27,6 +27,8 @@ KINDS: Mapping[str, Kind] = {
         correction.KIND,
         pin.KIND,
         room.KIND,
+        board.KIND,
+        event.KIND,
         *order.KINDS,
     )
 }

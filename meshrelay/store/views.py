@@ -16,7 +16,7 @@ import msgspec
 from meshrelay.errors import ConfigError
 from meshrelay.store.sqlite import connect, ensure_schema, transaction
 
-VERSION = 4
+VERSION = 5
 UNSEEN_AMONG = 2_000
 # Rows are appended, and whoever points at one does it by number: a message is written in four
 # small places and one long one.
@@ -186,6 +186,14 @@ class ViewReader:
             (kind, group, before or "~", limit),
         ).fetchall()
         return [_found(row) for row in reversed(rows)]
+
+    def above(self, kind: str, group: str, after: str, limit: int) -> list[Found]:
+        """The rows of a group above sort key `after`, ascending."""
+        rows = self._run(
+            f"SELECT {_FIELDS} FROM rows WHERE kind=? AND grp=? AND sort>? ORDER BY sort LIMIT ?",
+            (kind, group, after, limit),
+        )
+        return [_found(row) for row in rows.fetchall()]
 
     def changed_after(self, kind: str, changed: int, limit: int) -> list[Found]:
         """Rows that changed after this number, in order of change."""
