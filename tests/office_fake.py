@@ -36,6 +36,7 @@ from meshrelay.node.office import (
     Ward,
     WhoRead,
 )
+from tests.boards_fake import FakeBoards
 
 NOW_MS = 1_795_000_000_000  # 2026-11-18T18:26:40+09:00
 TEXT_CHARS_MAX = 4000
@@ -83,11 +84,13 @@ class FakeOffice:
     asked: dict[str, list[str]] = field(default_factory=dict)
     listed: dict[str, dict[str, Any]] = field(default_factory=dict)
     directory: TemporaryDirectory[str] = field(default_factory=TemporaryDirectory)
+    boards: FakeBoards = field(init=False)
     _changed: int = 0
     _wakes: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.displays = Displays(Path(self.directory.name) / FILE, self.now_ms)
+        self.boards = FakeBoards(self)
 
     def hire(self, person: Person) -> None:
         """One more in the roster, with a PIN."""

@@ -17,7 +17,7 @@ from meshrelay.desk.kind import Row
 from meshrelay.errors import RefusedError
 from meshrelay.node.blobs import Blobs
 from meshrelay.node.file_desk import Content, FileState, KeptFile
-from meshrelay.node.office import Person, Seat
+from meshrelay.node.office import Message, Person, Seat
 from meshrelay.node.reading import Reading
 from meshrelay.node.rooms import Rooms
 from meshrelay.node.seats import card_revoked, open_seat
@@ -93,7 +93,7 @@ class Files:
     def content(self, person: Person, blob: str) -> Content | None:
         """See FileDesk.content."""
         _, copy = self._allowed(person, blob)
-        named, key = copy["file"], bytes.fromhex(blob)
+        named, key = file.named(copy, blob), bytes.fromhex(blob)
         size = self._blobs.store.size_of(key) if self._blobs.is_here(key) else None
         if size is None:
             return None
@@ -108,11 +108,11 @@ class Files:
         """See FileDesk.fetch."""
         found, copy = self._allowed(person, blob)
         self._blobs.fetch(bytes.fromhex(blob))
-        return self._state_of(found, copy, person)
+        return self.state_of(self._reading.message(found, person), copy, blob)
 
     def thumbnail(self, person: Person, blob: str) -> tuple[str, bytes]:
         """See FileDesk.thumbnail."""
-        data = self._allowed(person, blob)[1]["file"]["thumbnail"]
+        data = file.named(self._allowed(person, blob)[1], blob)["thumbnail"]
         kind = file.thumbnail_type(data)
         if kind is None:
             raise _no_thumbnail()
@@ -151,12 +151,14 @@ class Files:
     def _state(self, found: Found, person: Person) -> FileState | None:
         """The file of a message; None if no effective copy names any (more)."""
         copy = file.copy_of(found.row)
-        return self._state_of(found, copy, person) if copy else None
+        if copy is None:
+            return None
+        return self.state_of(self._reading.message(found, person), copy, copy["file"]["blob"])
 
-    def _state_of(self, found: Found, copy: Row, person: Person) -> FileState:
-        message = self._reading.message(found, person)
-        row: Row = copy["file"]
-        blob = bytes.fromhex(row["blob"])
+    def state_of(self, message: Message, copy: Row, named: str) -> FileState:
+        """The file that a copy of a message names."""
+        row = file.named(copy, named)
+        blob = bytes.fromhex(named)
         nodes = self._machine.book.nodes
         holders = [nodes[signer] for signer, _ in self._blobs.holders(blob) if signer in nodes]
         archive = any(ROLE_ARCHIVE in node.roles for node in holders)
@@ -187,7 +189,7 @@ class Files:
             here_n=here_n,
             archive=archive,
             wards=tuple(sorted(wards)),
-            sort=found.sort,
+            sort=message.sort,
         )
 
     # Posting
@@ -196,27 +198,43 @@ class Files:
         """A message names it."""
         self._blobs.posted(bytes.fromhex(blob))
 
-    def encode(self, body: dict[str, Any]) -> bytes:
-        """The body of a `file` message from what a page posts.
+    def check_named(self, blob: object, name: object, media_type: object) -> int:
+        """The size of a file that a message may name.
 
         `blob` must be here; size is what is here, whatever the page says. Raises RefusedError
-        `no_file` (404), `file_name`, `file_type`, `thumbnail`, `too_long`.
+        `no_file` (404), `file_name`, `file_type`.
         """
-        blob = body.get("blob")
         size = self._size_of(blob) if isinstance(blob, str) else None
-        if size is None or not isinstance(blob, str):
+        if size is None:
             raise _no_file()
-        name, media_type, text = body.get("name"), body.get("type"), body.get("text", "")
         if not isinstance(media_type, str) or media_type not in MEDIA_TYPES:
             raise _bad_type(str(media_type))
         if not isinstance(name, str) or not 0 < len(name.strip()) <= file.FILE_NAME_CHARS_MAX:
             raise _bad_name()
+        return size
+
+    def encode(
+        self,
+        body: dict[str, Any],
+        replaces: list[bytes] | None = None,
+        first: tuple[str, bytes] | None = None,
+    ) -> bytes:
+        """The body of a `file` message from what a page posts.
+
+        Raises RefusedError as `check_named`, and `thumbnail`, `too_long`.
+        """
+        blob, name, media_type = body.get("blob"), body.get("name"), body.get("type")
+        text = body.get("text", "")
+        size = self.check_named(blob, name, media_type)
         if not isinstance(text, str):
             raise _bad_name()
         if len(text) > TEXT_CHARS_MAX:
             raise too_long(text)
         thumbnail = _thumbnail(body.get("thumbnail", ""))
-        said = file.File(text, name.strip(), media_type, size, bytes.fromhex(blob), thumbnail)
+        said = file.File(
+            text, str(name).strip(), str(media_type), size, bytes.fromhex(str(blob)), thumbnail,
+            replaces, first,
+        )  # fmt: skip
         try:
             encoded = file.encode_body(said)
         except UnicodeEncodeError:

@@ -29,6 +29,8 @@ from meshrelay.errors import ConfigError, RemoteProtocolError, StoreError, Unrea
 from meshrelay.node import beginning
 from meshrelay.node.alarms import link_alarms
 from meshrelay.node.blobs import Blobs
+from meshrelay.node.board_desk import BoardDesk
+from meshrelay.node.boards import Boards
 from meshrelay.node.card_desk import CardDesk
 from meshrelay.node.cards import Cards
 from meshrelay.node.clock import Clock, Hardware
@@ -224,6 +226,9 @@ class Node:
             self.machine, self._store, self._reader, self._driver, self._clock, self._rooms,
             self._reading, self.room, self._files, self.subscribe,
         )  # fmt: skip
+        self.boards: BoardDesk = Boards(
+            self._views, self._rooms, self._reading, self._files, self._posting
+        )
         self._displayed = Displayed(self._reading, self._rooms, self._driver)
         self._driver.head_hlc = self._head_hlc
         self._driver.doorman = self._doorman

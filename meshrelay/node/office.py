@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 if TYPE_CHECKING:
+    from meshrelay.node.board_desk import BoardDesk
     from meshrelay.node.card_desk import CardDesk
     from meshrelay.node.courier_desk import CourierDesk
     from meshrelay.node.displays import Displays
@@ -345,6 +346,10 @@ class Office(Protocol):
     @property
     def displays(self) -> Displays:
         """Wall screens."""
+
+    @property
+    def boards(self) -> BoardDesk:
+        """Notices, events and documents, in versions."""
 
     def log_out(self, seat: Seat) -> None: ...
 

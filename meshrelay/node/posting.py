@@ -20,7 +20,7 @@ from meshrelay.node.clock import Clock
 from meshrelay.node.driver import Driver
 from meshrelay.node.files import Files
 from meshrelay.node.folding import KINDS
-from meshrelay.node.office import Posted, Seat
+from meshrelay.node.office import Person, Posted, Seat
 from meshrelay.node.reading import Reading
 from meshrelay.node.room import StoreRoom
 from meshrelay.node.rooms import Rooms
@@ -67,9 +67,27 @@ class Posting:
         created_ms: int | None,
     ) -> Posted:
         """See Office.post."""
+
+        def said(person: Person, message: bytes) -> tuple[str, bytes]:
+            return self._saying.encode(person, kind, room, body, message)
+
+        posted = await self.post_said(seat, kind, said, message_id, created_ms)
+        if kind == file.NAME:
+            self._files.posted(body["blob"])
+        return posted
+
+    async def post_said(
+        self,
+        seat: Seat,
+        kind: str,
+        said: Callable[[Person, bytes], tuple[str, bytes]],
+        message_id: str,
+        created_ms: int | None,
+    ) -> Posted:
+        """Post what `said` makes, room and body, for this person and message id, or refuses."""
         taken = open_seat(seat)
         message = read_message_id(message_id)
-        room, encoded = self._saying.encode(taken.person, kind, room, body, message)
+        room, encoded = said(taken.person, message)
         content = hash32(encode([kind, room, encoded]))
         key = (taken.person.staff_id, message)
         rule, machine = KINDS[kind], self._machine
@@ -88,10 +106,7 @@ class Posting:
             )  # fmt: skip
             return Draft(rule.lane, kind, rule.lifetime_s, author, b"")
 
-        posted = await self._once(taken, key, content, room, rule.lane, draft)
-        if kind == file.NAME:
-            self._files.posted(body["blob"])
-        return posted
+        return await self._once(taken, key, content, room, rule.lane, draft)
 
     async def post_note(
         self, seat: Seat, room: str, text: str, source: str, source_name: str, message_id: str
