@@ -27,7 +27,8 @@ class FileState(Struct, frozen=True):
 
     `state`: `here` (ここにあります), `coming` (取り寄せ中: `here_n` of `size` bytes), `held`
     (others said, signed, that they hold it: `archive`, `wards`), `unknown` (nobody said so to
-    this node yet). `wards`: codes of wards that hold it, this one not counted.
+    this node yet). `wards`: codes of wards that hold it, this one not counted. `version`: 第n版
+    of its document; `newest`: nobody has replaced it.
     """
 
     blob: str
@@ -47,6 +48,8 @@ class FileState(Struct, frozen=True):
     archive: bool
     wards: tuple[str, ...]
     sort: str
+    version: int = 1
+    newest: bool = True
 
 
 class Content(Struct, frozen=True):

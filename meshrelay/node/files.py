@@ -12,7 +12,7 @@ from meshrelay.core.manifest import BLOB_BYTES_MAX, CHUNK_BYTES
 from meshrelay.core.records import ROLE_ARCHIVE
 from meshrelay.core.signing import ID_BYTES
 from meshrelay.core.sync import Machine
-from meshrelay.desk import file, talk
+from meshrelay.desk import file, talk, versions
 from meshrelay.desk.kind import Row
 from meshrelay.errors import RefusedError
 from meshrelay.node.blobs import Blobs
@@ -190,7 +190,20 @@ class Files:
             archive=archive,
             wards=tuple(sorted(wards)),
             sort=message.sort,
+            **self._version(message, copy),
         )
+
+    def _version(self, message: Message, copy: Row) -> dict[str, Any]:
+        """Which version of its document it is, if it is one."""
+        paper = self._views.get(file.DOCUMENT, copy.get("paper", ""))
+        known = paper.row["versions"] if paper else {}
+        key = f"{message.author}/{message.message_id.replace('-', '')}"
+        if key not in known:
+            return {}
+        return {
+            "version": versions.numbers(known)[key],
+            "newest": key in versions.current(known),
+        }
 
     # Posting
 

@@ -24,10 +24,12 @@ from meshrelay.node.office import (
 )
 from meshrelay.node.seats import card_revoked
 from meshrelay.web import problems
+from meshrelay.web.board_api import BoardApi
 from meshrelay.web.courier_api import CourierApi
 from meshrelay.web.desk_api import DeskApi
 from meshrelay.web.display_api import DisplayApi
 from meshrelay.web.doors import Doors
+from meshrelay.web.event_api import EventApi
 from meshrelay.web.file_api import FileApi
 from meshrelay.web.live import Live
 from meshrelay.web.operations import Answer, Operation, answer_json, number_of, read_body
@@ -142,6 +144,8 @@ class Api:
         self._files = FileApi(office, doors)
         self._told = ToldApi(office)
         self._displays = DisplayApi(office, live, doors)
+        self._boards = BoardApi(office, doors, policy)
+        self._events = EventApi(office, doors, policy)
 
     def operations(self) -> tuple[Operation, ...]:
         """The whole API, in the order of the documentation."""
@@ -228,6 +232,8 @@ class Api:
             ),
             *self._told.operations(),
             *self._files.operations(),
+            *self._boards.operations(),
+            *self._events.operations(),
             *self._desk.operations(),
             *self._couriers.operations(),
             *self._displays.operations(),

@@ -43,6 +43,8 @@ class FileLine(Struct, frozen=True):
     sound: bool
     words: str
     expired: bool
+    document: str
+    version: str
 
 
 class FilePages(Screens):
@@ -98,6 +100,8 @@ class FilePages(Screens):
             sound=here and file.type.startswith("audio/"),
             words=f"/api/blobs/{file.blob}/text" if here and is_short_text(file) else "",
             expired=file.expiry == "expired",
+            document=f"/files/{views.segment(file.author)}/{views.segment(file.message_id)}",
+            version=_version(file, lang),
         )
 
     def _state(self, file: FileState, lang: str) -> str:
@@ -147,6 +151,14 @@ class FilePages(Screens):
             session.refused = Refused(path, "", error)
             return seen(path)
         return seen(f"{path}#{views.file_anchor(file.blob)}")
+
+
+def _version(file: FileState, lang: str) -> str:
+    """第n版, and whether it is the newest; nothing of a file that has one version only."""
+    if file.newest and file.version == 1:
+        return ""
+    number = word("paper_version", lang, n=file.version)
+    return f"{number} {word('paper_newest' if file.newest else 'paper_replaced', lang)}"
 
 
 def size_words(size: int) -> str:

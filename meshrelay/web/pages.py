@@ -10,6 +10,7 @@ from aiohttp import web
 from meshrelay.errors import RefusedError
 from meshrelay.node.office import Message
 from meshrelay.web import problems, views, words_rooms
+from meshrelay.web.event_pages import next_events
 from meshrelay.web.ids import uuid7
 from meshrelay.web.screens import Screens, seen
 from meshrelay.web.sessions import Refused, Session
@@ -47,15 +48,15 @@ class Pages(Screens):
         return self._list_page(
             request, session, "home.html", sync_state=line.state, sync_text=sentence, sync_age=age,
             own=self._own_line(own, session, lang) if own else None,
+            next_events=next_events(self.office, session.seat.person, lang),
         )  # fmt: skip
 
     def _own_line(self, message: Message, session: Session, lang: str) -> dict[str, Any]:
         view = self.office.room_view(session.seat.person, message.room)
-        text = views.text_of(message, lang) or word("unknown_kind", lang)
         return {
             "href": views.message_href(message.room, message.author, message.message_id),
             "room": views.room_name(view, lang),
-            "text": clean(text, chars_max=views.QUOTE_CHARS_MAX),
+            "text": clean(views.line_of(message, lang), chars_max=views.QUOTE_CHARS_MAX),
             "marks": views.delivery_marks(message, lang),
         }
 

@@ -57,7 +57,7 @@ class Screens:
 
     def sent_by(self, request: web.Request, form: dict[str, str]) -> Session:
         """Who sent this form, its CSRF token checked; a refusal keeps the text."""
-        request[KEPT_TEXT] = form.get("text", "")
+        request[KEPT_TEXT] = "\n".join(filter(None, (form.get("title"), form.get("text"))))
         session = self.sessions.find(request)
         if session is None:
             raise _log_in_again()

@@ -15,12 +15,15 @@ from meshrelay.node.office import Office
 from meshrelay.web import guard, openapi
 from meshrelay.web.api import Api
 from meshrelay.web.assets import Assets
+from meshrelay.web.board_pages import BoardPages
 from meshrelay.web.courier_pages import CourierPages
 from meshrelay.web.desk_pages import DeskPages
 from meshrelay.web.display_pages import DisplayPages
+from meshrelay.web.document_pages import DocumentPages
 from meshrelay.web.doors import Doors
 from meshrelay.web.drawing import Drawing
 from meshrelay.web.entering import Entering
+from meshrelay.web.event_pages import EventPages
 from meshrelay.web.file_pages import FilePages
 from meshrelay.web.limits import Limits
 from meshrelay.web.live import Live
@@ -83,6 +86,8 @@ def create_app(
     FilePages(office, sessions, drawing, policy, doors).mount(app)
     ToldPages(office, sessions, drawing, policy, doors).mount(app)
     DisplayPages(office, sessions, drawing, policy, doors, live.ring).mount(app)
+    for papers in (BoardPages, EventPages, DocumentPages):
+        papers(office, sessions, drawing, policy, doors).mount(app)
     assets.mount(app)
 
     async def describe(_request: web.Request) -> web.Response:

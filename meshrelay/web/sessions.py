@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
@@ -28,11 +28,12 @@ DEVICES = (OWN, SHARED)
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A form that was refused: what was written, where, and why."""
+    """A form that was refused: what was written, where, and why; `fields`: the whole form."""
 
     path: str
     text: str
     error: RefusedError
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

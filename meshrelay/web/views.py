@@ -26,8 +26,10 @@ OTHER_CONTENT = "\n―――\n"
 # Why something must not simply be believed, told by name.
 REASONS = ("fork", "revoked", "staff_revoked", "binding_conflict")
 SOURCES = ("walk_in", "paper", "phone")
+# Messages that are a version of something with a page of its own: its path.
+PAPERS = {"board": "boards", "event": "events"}
 # Kinds whose words a room shows.
-KINDS = ("talk", "file", "correction", "pin", "room")
+KINDS = ("talk", "file", "correction", "pin", "room", *PAPERS)
 ACTS = ("correct", "withdraw", "false", "pinned", "unpinned")
 REPLACED = ("correct", "withdraw", "false")
 QUOTE_CHARS_MAX = 60
@@ -150,7 +152,8 @@ def _is_unsure(message: Message) -> bool:
 def text_of(message: Message, lang: str) -> str | None:
     """The text to show, None for a kind that this page does not know.
 
-    Other content that the author signed under the same id stands below it (要確認).
+    Other content that the author signed under the same id stands below it (要確認). The title of
+    what has a page of its own is the name of its link.
     """
     body = message.body
     text = body.get("text")
@@ -164,6 +167,7 @@ def text_of(message: Message, lang: str) -> str | None:
         return word(key, lang, name=clean_name(text), n=body.get("members", "?"))
     if message.kind in ("correction", "pin") and act != "correct":
         text = word(f"act_{act}", lang) if act in ACTS else ""
+    text = "" if message.kind in PAPERS else text
     others = body.get("others", ())
     shown = OTHER_CONTENT.join(clean(each, lines=True) for each in (text, *others))
     return f"{shown}\n（{reason}）" if reason else shown
@@ -205,14 +209,27 @@ def file_anchor(blob: str) -> str:
     return f"f{blob[:16]}"
 
 
-def attached(message: Message) -> Attached | None:
-    """The file of a message of that kind."""
+def attached(message: Message, lang: str) -> Attached | None:
+    """What a message of these kinds leads to: its file, its notice, its event."""
+    if message.kind in PAPERS:
+        ids = f"{segment(message.author)}/{segment(message.message_id)}"
+        title = clean_name(str(message.body.get("text")))
+        href = f"/{PAPERS[message.kind]}/{ids}"
+        return Attached(href, f"{word(message.kind, lang)} {title}", "")
     file = message.body.get("file") if message.kind == "file" else None
     if not isinstance(file, dict):
         return None
     blob, name = str(file["blob"]), clean_name(str(file["name"]))
     href = f"/rooms/{segment(message.room)}/files#{file_anchor(blob)}"
     return Attached(href, name, f"/api/blobs/{blob}/thumbnail" if file["thumbnail"] else "")
+
+
+def line_of(message: Message, lang: str) -> str:
+    """A message in a line: its text, or the name of what it leads to."""
+    text, file = text_of(message, lang), attached(message, lang)
+    if text is None:
+        return word("unknown_kind", lang)
+    return file.name if file and not text else text
 
 
 def delivery_marks(message: Message, lang: str) -> tuple[Mark, ...]:
@@ -275,7 +292,7 @@ def bubbles(messages: Sequence[Message], wards: Mapping[str, Ward], lang: str) -
                 href=message_href(message.room, message.author, message.message_id),
                 day=day if new_day else None,
                 first_unread=first_unread,
-                file=attached(message),
+                file=attached(message, lang),
                 quote=quote_of(message, lang),
                 struck=_act_on(message) in ("correct", "false"),
             )
@@ -339,11 +356,8 @@ def room_lines(rooms: Iterable[RoomView], now_ms: int, lang: str) -> list[RoomLi
     for room in rooms:
         preview, time = "", ""
         if room.last is not None:
-            text = text_of(room.last, lang)
             last = room.last
-            file = attached(last)
-            text = file.name if file and not text else text
-            shown = word("unknown_kind", lang) if text is None else clean(text, chars_max=60)
+            shown = clean(line_of(last, lang), chars_max=60)
             who = word("you", lang) if last.mine else clean_name(last.author_name)
             if last.unsigned:
                 who = word("unsigned_short", lang)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from meshrelay.web import words_courier, words_desk, words_files, words_rooms, words_told
+from meshrelay.web import (
+    words_board,
+    words_courier,
+    words_desk,
+    words_files,
+    words_rooms,
+    words_told,
+)
 
 LANGS = ("ja", "en")
 
@@ -208,6 +215,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     **words_files.TABLE,
     **words_rooms.TABLE,
     **words_told.TABLE,
+    **words_board.TABLE,
 }
 
 # What the islands draw; the rest stays on the server.
@@ -219,8 +227,8 @@ ISLAND_KEYS = (
     "outbox_n", "outbox_refused", "outbox_other", "node_gone", "pin_to_send", "pin_needed",
     "revoked_here",
     "other_person", "open_room", "reload", "store_failed", "logout_ask", "logout_wait",
-    "logout_drop", "login", "login_wait", "pin_new", "details", *words_rooms.ISLAND_KEYS,
-    *words_files.ISLAND_KEYS,
+    "logout_drop", "login", "login_wait", "pin_new", "details", "board", "event",
+    *words_rooms.ISLAND_KEYS, *words_files.ISLAND_KEYS,
 )  # fmt: skip
 
 WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}

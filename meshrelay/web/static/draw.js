@@ -6,10 +6,11 @@ import { data, say } from "./net.js";
 const JST_MS = 9 * 3600 * 1000;
 const DAYS = { ja: ["日", "月", "火", "水", "木", "金", "土"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
 
-const KINDS = ["talk", "file", "correction", "pin", "room"];
+const KINDS = ["talk", "file", "correction", "pin", "room", "board", "event"];
 const ACTS = { correct: "act_correct", withdraw: "act_withdraw", false: "act_false", pinned: "act_pinned", unpinned: "act_unpinned" };
 const REPLACED = { correct: "replaced_correct", withdraw: "replaced_withdraw", false: "replaced_false" };
 const REASONS = ["fork", "revoked", "staff_revoked", "binding_conflict"];
+const PAPERS = { board: "/boards/", event: "/events/" };
 const SOURCE_WORDS = { walk_in: "source_walk_in", paper: "source_paper", phone: "source_phone" };
 
 // Strip bidi, control, private-use characters and lone surrogates; two joiners stay.
@@ -58,7 +59,7 @@ export function textOf(message) {
   if (message.kind === "room") {
     return say(body.closed ? "room_ended" : "room_said", { name: cleanName(body.text), n: body.members === undefined ? "?" : body.members });
   }
-  let text = body.text;
+  let text = own(PAPERS, message.kind) ? "" : body.text;
   if ((message.kind === "correction" || message.kind === "pin") && body.act !== "correct") {
     text = own(ACTS, body.act) ? say(ACTS[body.act]) : "";
   }
@@ -130,6 +131,10 @@ export function keyOf(message) {
 }
 
 function fileOf(message) {
+  if (own(PAPERS, message.kind)) {
+    const href = PAPERS[message.kind] + encodeURIComponent(message.author) + "/" + message.message_id;
+    return { href, name: say(message.kind) + " " + cleanName(String(message.body.text)) };
+  }
   const file = message.kind === "file" && message.body.file;
   return file && {
     href: "/rooms/" + encodeURIComponent(message.room) + "/files#f" + file.blob.slice(0, 16),

@@ -15,7 +15,7 @@ let drawBanner = () => {};
 export const outbox = new Outbox(() => drawBanner(), () => {});
 drawBanner = keepBanner(outbox, true);
 
-const loaded = outbox.load();
+export const loaded = outbox.load();
 
 function swap(fresh) {
   document.querySelectorAll("[data-live]").forEach((old) => {
@@ -35,7 +35,7 @@ async function refresh() {
   if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
   nextMs = Date.now() + PAUSE_MS;
   try {
-    const [url, text] = await reach(location.pathname, { headers: { Accept: "text/html", "X-Background": "1" } }, (r) =>
+    const [url, text] = await reach(location.pathname + location.search, { headers: { Accept: "text/html", "X-Background": "1" } }, (r) =>
       r.text().then((body) => [r.url, body])
     );
     const fresh = new DOMParser().parseFromString(text, "text/html");

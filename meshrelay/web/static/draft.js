@@ -1,0 +1,108 @@
+// Half-written forms: kept on this device until the node has them; files go up one by one.
+
+import { data, setContact } from "./net.js";
+import { loaded, outbox } from "./page.js";
+
+const form = document.querySelector("form[data-draft]");
+const over = document.querySelector("[data-drafts]");
+
+// Everything but the token, which is another one after the next log-in.
+function fields() {
+  return Array.from(form.elements).filter((el) => el.name && el.name !== "csrf" && el.type !== "file" && el.type !== "submit");
+}
+
+function keepDraft() {
+  const values = fields().map((el) => [el.name, el.type === "checkbox" ? (el.checked ? el.value : "") : el.value]);
+  outbox.keepDraft(form.dataset.draft, JSON.stringify(values));
+}
+
+function mark(name, value, label) {
+  const box = document.createElement("input");
+  box.type = "checkbox";
+  box.name = name;
+  box.value = value;
+  box.checked = true;
+  const line = document.createElement("label");
+  line.append(box, " " + label);
+  const list = document.getElementById("kept");
+  list.insertBefore(line, list.querySelector("p"));
+  list.hidden = false;
+}
+
+function restore(values) {
+  values.forEach(([name, value]) => {
+    const el = form.elements.namedItem(name);
+    if (!el && name.startsWith("keep-") && value) mark(name, value, value.slice(value.indexOf("|") + 1));
+    else if (el && el.type === "checkbox") el.checked = Boolean(value);
+    else if (el) el.value = value;
+  });
+}
+
+function refuse(problem) {
+  const box = document.getElementById("problem");
+  box.textContent = "";
+  const inner = document.createElement("div");
+  inner.className = "problem";
+  inner.setAttribute("role", "alert");
+  (data.lang === "ja" ? [problem.ja, problem.next_ja] : [problem.en, problem.next_en]).forEach((line) => {
+    const p = document.createElement("p");
+    p.textContent = line;
+    inner.appendChild(p);
+  });
+  box.appendChild(inner);
+  box.scrollIntoView({ block: "center" });
+}
+
+async function upload(file) {
+  const headers = { "Content-Type": file.type || "application/octet-stream", "X-CSRF-Token": data.csrf };
+  const answer = await fetch("/api/blobs", { method: "POST", credentials: "same-origin", headers, body: file });
+  return { status: answer.status, json: await answer.json() };
+}
+
+async function uploadAll(files) {
+  for (const file of files) {
+    let answer;
+    try {
+      answer = await upload(file);
+    } catch (error) {
+      setContact("gone");
+      return false;
+    }
+    const { status, json } = answer;
+    if (status !== 201) {
+      refuse(json);
+      return false;
+    }
+    mark("keep-" + json.blob, json.type + "|" + file.name, file.name);
+  }
+  return true;
+}
+
+// Several files at once; what this page cannot do, the plain form does with one.
+async function attach(event) {
+  const input = form.elements.namedItem("file");
+  const files = input ? Array.from(input.files) : [];
+  if (files.length < 2) return;
+  event.preventDefault();
+  document.getElementById("sending").hidden = false;
+  const sent = await uploadAll(files);
+  document.getElementById("sending").hidden = true;
+  if (!sent) return;
+  input.value = "";
+  keepDraft();
+  form.submit();
+}
+
+if (form) {
+  loaded.then(() => {
+    const kept = outbox.draft(form.dataset.draft);
+    // What the node refused is on the page already.
+    if (kept && !("kept" in form.dataset)) restore(JSON.parse(kept));
+    form.dataset.ready = "1";
+  });
+  form.addEventListener("input", keepDraft);
+  form.addEventListener("submit", attach);
+  const input = form.elements.namedItem("file");
+  if (input) input.multiple = true;
+}
+if (over) loaded.then(() => over.dataset.drafts.split(" ").forEach((key) => outbox.keepDraft(key, "")));
