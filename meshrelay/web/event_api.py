@@ -1,4 +1,7 @@
-"""予定 in the JSON API: list, read and post, and as iCalendar."""
+"""予定 in the JSON API: list, read and post, and as iCalendar.
+
+Under /api/calendar: /api/events tells pages that there is news.
+"""
 
 from __future__ import annotations
 
@@ -50,26 +53,26 @@ class EventApi:
         """This part of the API, in the order of the documentation."""
         return (
             Operation(
-                "GET", "/api/events",
+                "GET", "/api/calendar",
                 "Events of all the person's rooms, or of `room`: those that end after `after` (as "
                 "2026-11-18T09:00+09:00; left out: today), or the last below sort key `before`.",
                 self.events, answer=EventList, query=("room", "after", "before", "limit"),
             ),
             Operation(
-                "GET", "/api/events.ics", "Events of the last 30 days and to come, as iCalendar.",
+                "GET", "/api/calendar.ics", "Events of the last 30 days and to come, as iCalendar.",
                 self.ics, media=ical.CONTENT_TYPE,
             ),
             Operation(
-                "GET", "/api/events/{author}/{message_id}",
+                "GET", "/api/calendar/{author}/{message_id}",
                 "One event with all its versions; any version's message finds it.",
                 self.event, answer=Event,
             ),
             Operation(
-                "GET", "/api/events/{author}/{message_id}/ics", "One event as iCalendar.",
+                "GET", "/api/calendar/{author}/{message_id}/ics", "One event as iCalendar.",
                 self.event_ics, media=ical.CONTENT_TYPE,
             ),
             Operation(
-                "POST", "/api/events",
+                "POST", "/api/calendar",
                 "Post an event. To edit or call it off (`withdrawn`), name it and its `replaces`.",
                 self.post_event, EventBody, Posted, status=201, token=True, is_input=True,
             ),

@@ -75,7 +75,7 @@ class EventPages(PaperPages):
             current=current,
             older=[each for each in drawn if not each.line.current],
             path=path,
-            ics=f"/api{path}/ics?lang={scene.lang}",
+            ics=f"/api/calendar{path.removeprefix('/events')}/ics?lang={scene.lang}",
             may_edit=self.may_now(request, session, event),
             withdrawn=all(each.line.withdrawn for each in current),
             replaces=" ".join(event.replaces),

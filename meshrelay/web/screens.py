@@ -20,7 +20,8 @@ from meshrelay.web.sessions import Session, Sessions, token_is
 KEPT_TEXT = web.RequestKey("kept_text", str)
 # Where a log-in may lead: our own pages only, never another host.
 _NEXT = re.compile(
-    r"/(rooms(/[^/?#\\\s]+(/files|/about)?)?|settings|cards|nodes|courier|search|people)?"
+    r"/(rooms(/[^/?#\\\s]+(/files|/about)?)?|(boards|events|files)(/[^/?#\\\s]+){0,3}"
+    r"|settings|cards|nodes|courier|search|people)?"
 )
 # The pages' own scripts fetch pages too; only people keep a shared PC from locking.
 BACKGROUND = "X-Background"
