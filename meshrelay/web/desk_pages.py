@@ -10,7 +10,7 @@ from meshrelay.core.records import ROLE_HQ, ROLE_REGISTRAR
 from meshrelay.errors import RefusedError
 from meshrelay.node.card_desk import CardHolder, NodeState
 from meshrelay.node.office import Person
-from meshrelay.web import problems, views
+from meshrelay.web import comfort, problems, views
 from meshrelay.web.rights import check_rights, link_base
 from meshrelay.web.screens import Screens, seen
 from meshrelay.web.sessions import DEVICES, Session
@@ -21,7 +21,7 @@ FOUND_MAX = 50
 # What is typed to confirm; either word in either language.
 SUSPEND_WORDS = frozenset({"停止", "SUSPEND"})
 LIFT_WORDS = frozenset({"解除", "LIFT"})
-DONE = ("pin", "device", "reset", "settled", "suspended", "lifted")
+DONE = ("pin", "device", "comfort", "reset", "settled", "suspended", "lifted")
 CARD_SHAPES = {"unused": "○", "in_use": "●", "conflict": "▲", "revoked": "✕"}
 
 
@@ -33,6 +33,7 @@ class DeskPages(Screens):
         router.add_get("/settings", self.settings)
         router.add_post("/settings/pin", self.change_pin)
         router.add_post("/settings/device", self.set_device)
+        router.add_post("/settings/comfort", self.set_comfort)
         router.add_get("/cards", self.cards)
         router.add_post("/cards/reset", self.reset)
         router.add_post("/cards/settle", self.settle)
@@ -64,6 +65,10 @@ class DeskPages(Screens):
             staff=clean_name(person.staff_id),
             in_charge=not {ROLE_REGISTRAR, ROLE_HQ}.isdisjoint(person.roles),
             device=session.device,
+            sizes=comfort.SIZES,
+            size=comfort.size_of(request),
+            colour_choices=comfort.COLOURS,
+            colours=comfort.colours_of(request),
             rights_note=self.rights_note(request, session),
             secure=request.secure,
         )
@@ -90,6 +95,15 @@ class DeskPages(Screens):
         if form.get("device") in DEVICES:
             session.device = form["device"]
         return seen("/settings?done=device")
+
+    async def set_comfort(self, request: web.Request) -> web.StreamResponse:
+        _, form = await self.form(request)
+        response = seen("/settings?done=comfort")
+        if form.get("size") in comfort.SIZES:
+            comfort.keep(response, comfort.SIZE_COOKIE, form["size"])
+        if form.get("colours") in comfort.COLOURS:
+            comfort.keep(response, comfort.COLOURS_COOKIE, form["colours"])
+        return response
 
     # -- cards ------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,14 +12,38 @@ from aiohttp import web
 from markupsafe import Markup
 
 from meshrelay.node.office import Office
+from meshrelay.web import comfort, problems
 from meshrelay.web.assets import Assets
 from meshrelay.web.plain import plain
 from meshrelay.web.sessions import IDLE_MS_MAX, Session
 from meshrelay.web.text import clean_name
-from meshrelay.web.words import LANGS, island_words, word
+from meshrelay.web.views import city_time
+from meshrelay.web.words import LANG_NAMES, LANGS, island_words, tag_of, word
 
-LANG_COOKIE = "mr-lang"
-LANG_COOKIE_S = 365 * 24 * 3600
+_JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_LATIN = re.compile(r"[A-Za-z]{2}")
+
+
+class Reader:
+    """Who reads a page, for its template: `t("key")` is a word in their language."""
+
+    def __init__(self, lang: str) -> None:
+        self.lang = lang
+        # (code, tag, name, short name) of each language
+        self.langs = [(code, tag_of(code), *names) for code, names in LANG_NAMES.items()]
+
+    def __call__(self, key: str, **named: object) -> str:
+        return word(key, self.lang, **named)
+
+    def problem(self, problem: problems.Problem) -> tuple[str, str]:
+        """What happened, and what to do now."""
+        said = problems.told(problem, self.lang)
+        return (said.en, said.next_en) if self.lang == "en" else (said.ja, said.next_ja)
+
+    def tongue(self, name: str) -> Markup:
+        """The `lang` attribute of a name that is not in the language of the page."""
+        tag = "ja" if _JAPANESE.search(name) else "en" if _LATIN.search(name) else ""
+        return Markup(f' lang="{tag}"') if tag and tag != tag_of(self.lang) else Markup()
 
 
 class Drawing:
@@ -36,25 +61,26 @@ class Drawing:
         )
 
     def lang(self, request: web.Request) -> str:
-        """The language asked for by `?lang=`, else by the cookie, else Japanese."""
-        asked = request.query.get("lang") or request.cookies.get(LANG_COOKIE) or "ja"
-        return asked if asked in LANGS else "ja"
+        """The language of this browser's owner, or the one asked for."""
+        return comfort.lang_of(request)
 
     def draw(
         self, request: web.Request, template: str, *, status: int = 200, **values: Any
     ) -> web.Response:
-        """A page, never cached; an asked-for language is kept in a cookie."""
-        lang = self.lang(request)
-        office = self._office
-        query = {**request.query, "lang": "en" if lang == "ja" else "ja"}
+        """A page, never cached; an asked-for language is kept in a cookie.
 
-        def words(key: str, **named: object) -> str:
-            return word(key, lang, **named)
-
+        `lang` in a template is that of its document: `ja` for やさしい日本語 too.
+        """
+        lang, office = self.lang(request), self._office
+        query = {key: text for key, text in request.query.items() if key != "lang"}
         html = self._templates.get_template(template).render(
-            t=words,
-            lang=lang,
-            other_lang_href=f"{request.rel_url.raw_path}?{urlencode(query)}",
+            t=Reader(lang),
+            lang=tag_of(lang),
+            look=comfort.look_of(request),
+            scheme=comfort.scheme_of(request),
+            # The code of the language goes to its end.
+            other_lang_href=f"{request.rel_url.raw_path}?{urlencode({**query, 'lang': ''})}",
+            drawn_at=city_time(office.now_ms()).strftime("%Y-%m-%d %H:%M"),
             static=f"/static/{self._assets.version}",
             drill=office.network.drill,
             network_name=clean_name(office.network.name),
@@ -68,7 +94,7 @@ class Drawing:
             headers={"Cache-Control": "no-store"},
         )
         if request.query.get("lang") in LANGS:
-            response.set_cookie(LANG_COOKIE, lang, path="/", samesite="Lax", max_age=LANG_COOKIE_S)
+            comfort.keep(response, comfort.LANG_COOKIE, lang)
         return response
 
     def data(self, request: web.Request, session: Session | None, **more: Any) -> Markup:
@@ -77,7 +103,7 @@ class Drawing:
         JSON in which no character can end the script element that holds it.
         """
         lang = self.lang(request)
-        told: dict[str, Any] = {"lang": lang, "words": island_words(lang), **more}
+        told: dict[str, Any] = {"lang": tag_of(lang), "words": island_words(lang), **more}
         if session is not None:
             told["csrf"] = session.csrf
             told["me"] = session.seat.person.staff_id

@@ -6,9 +6,10 @@ from http import HTTPStatus
 
 import msgspec
 from aiohttp import web
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from meshrelay.errors import RefusedError
+from meshrelay.web import comfort, words_easy
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -145,8 +146,17 @@ def problem_for_status(status: int) -> Problem:
     )
 
 
-def problem_page(_request: web.Request, problem: Problem) -> web.Response:
-    """The problem as an HTTP answer; never cached."""
+def told(problem: Problem, lang: str) -> Problem:
+    """The problem with its Japanese in やさしい日本語 for who chose that, where there is any."""
+    if lang != "easy" or problem.code not in words_easy.PROBLEMS:
+        return problem
+    ja, next_ja = words_easy.PROBLEMS[problem.code]
+    return structs.replace(problem, ja=ja, next_ja=next_ja)
+
+
+def problem_page(request: web.Request, problem: Problem) -> web.Response:
+    """The problem as an HTTP answer; never cached. Its Japanese is the browser's choice."""
+    problem = told(problem, comfort.lang_of(request))
     return web.Response(
         status=problem.status,
         body=msgspec.json.encode(problem),

@@ -122,7 +122,7 @@ def hour_minute(at_ms: int) -> str:
 def day_words(at_ms: int, lang: str) -> str:
     at = city_time(at_ms)
     weekday = WEEKDAYS[lang][at.weekday()]
-    if lang == "ja":
+    if lang != "en":
         return f"{at.month}月{at.day}日（{weekday}）"
     return f"{weekday} {at.year}-{at.month:02}-{at.day:02}"
 

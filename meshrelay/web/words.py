@@ -1,4 +1,7 @@
-"""Every word on the staff page, in one table: Japanese first, English beside it."""
+"""Every word on the staff page, in one table: Japanese first, English beside it.
+
+やさしい日本語 is a table of its own, `words_easy`.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,19 @@ from meshrelay.web import (
     words_board,
     words_courier,
     words_desk,
+    words_easy,
     words_files,
     words_rooms,
     words_told,
 )
 
-LANGS = ("ja", "en")
+# code: its name in itself, and the same in a corner.
+LANG_NAMES = {
+    "ja": ("日本語", "日本語"),
+    "easy": ("やさしい日本語", "やさしい"),
+    "en": ("English", "English"),
+}
+LANGS = tuple(LANG_NAMES)
 
 # key: (Japanese, English); {n} etc. are filled by `str.format` and by the islands alike.
 TABLE: Mapping[str, tuple[str, str]] = {
@@ -53,7 +63,6 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "home": ("ホーム", "Home"),
     "rooms": ("ルーム", "Rooms"),
     "back": ("戻る", "Back"),
-    "other_lang": ("English", "日本語"),
     "drill": ("訓練", "DRILL"),
     "drill_long": (
         "これは訓練です。本番の記録には入りません。",
@@ -231,13 +240,20 @@ ISLAND_KEYS = (
     *words_rooms.ISLAND_KEYS, *words_files.ISLAND_KEYS,
 )  # fmt: skip
 
-WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
+_DAYS = "月火水木金土日"
+WEEKDAYS = {"ja": _DAYS, "easy": _DAYS, "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 
 
 def word(key: str, lang: str, **values: object) -> str:
     """One sentence in one language, with its values filled in."""
-    text = TABLE[key][LANGS.index(lang)]
+    ja, en = TABLE[key]
+    text = en if lang == "en" else words_easy.TABLE.get(key, ja) if lang == "easy" else ja
     return text.format(**values) if values else text
+
+
+def tag_of(lang: str) -> str:
+    """The language as HTML and the islands know it: やさしい日本語 is Japanese."""
+    return "en" if lang == "en" else "ja"
 
 
 def island_words(lang: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 // the PIN opens it again. Each tab hears of input in the others.
 
 import { ask, data, onContact, say } from "./net.js";
+import "./manners.js";
 
 const TOLD_MS = 20000;
 const LOOK_MS = 5000;

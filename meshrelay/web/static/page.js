@@ -88,11 +88,17 @@ function askToDrop(unsent, button) {
   stay.type = "button";
   stay.className = "main";
   stay.textContent = say("logout_wait");
-  stay.onclick = () => box.remove();
+  stay.onclick = () => {
+    box.remove();
+    button.focus();
+  };
   const gone = document.createElement("button");
   gone.type = "button";
   gone.textContent = say("logout_drop");
   gone.onclick = () => leave(button);
+  box.onkeydown = (event) => {
+    if (event.key === "Escape") stay.click();
+  };
   box.append(text, stay, gone);
   logout.after(box);
   stay.focus();

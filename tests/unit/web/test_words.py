@@ -1,7 +1,8 @@
-"""Both languages are complete, and no word on a page comes from anywhere else."""
+"""Each language is complete, and no word on a page comes from anywhere else."""
 
 from __future__ import annotations
 
+import ast
 import re
 import string
 from importlib.resources import files
@@ -9,6 +10,8 @@ from importlib.resources import files
 import pytest
 
 from meshrelay.desk.order import ROLES
+from meshrelay.web import words_easy
+from meshrelay.web.comfort import COLOURS, SIZES
 from meshrelay.web.desk_pages import CARD_SHAPES, DONE
 from meshrelay.web.display_pages import DONE as DISPLAY_DONE
 from meshrelay.web.file_pages import SHAPES as FILE_SHAPES
@@ -23,6 +26,28 @@ JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 # Drawn from numbers, not sentences: weekday names and date signs in draw.js.
 DATE_SIGNS = set("日月火水木金土")
 
+# The kanji of the first two school years, and those that no page of a ward office can do without.
+EVERYDAY = set(
+    "一右雨円王音下火花貝学気九休玉金空月犬見五口校左三山子四糸字耳七車手十出女小上森人水正生青夕石赤千川先早"
+    "草足村大男竹中虫町天田土二日入年白八百文木本名目立力林六"
+    "引羽雲園遠何科夏家歌画回会海絵外角楽活間丸岩顔汽記帰弓牛魚京強教近兄形計元言原戸古午後語工公広交光考行高"
+    "黄合谷国黒今才細作算止市矢姉思紙寺自時室社弱首秋週春書少場色食心新親図数西声星晴切雪船線前組走多太体台地"
+    "池知茶昼長鳥朝直通弟店点電刀冬当東答頭同道読内南肉馬売買麦半番父風分聞米歩母方北毎妹万明鳴毛門夜野友用曜"
+    "来里理話"
+    "区部送号使開消員職役所面持訓練"
+)
+EASY_CHARS_MAX = 60
+EASY_SCREENS = (
+    "base.html", "correct.html", "home.html", "lock.html", "login.html", "note.html", "parts.html",
+    "people.html", "problem.html", "room.html", "room_about.html", "rooms.html", "search.html",
+    "who.html",
+)  # fmt: skip
+# Said to who runs a machine or posts by a program, never on a page of the staff.
+OF_OPERATORS = {
+    "backup_busy", "copy_damaged", "foreign_copy", "newer_here", "no_copy", "no_stick", "node_runs",
+    "not_json", "revoked_copy", "stick_failed", "stick_full", "unreadable",
+}  # fmt: skip
+
 
 @pytest.mark.parametrize("key", sorted(TABLE))
 def test_a_word_exists_in_both_languages_with_the_same_values(key: str) -> None:
@@ -30,9 +55,10 @@ def test_a_word_exists_in_both_languages_with_the_same_values(key: str) -> None:
 
     assert ja.strip() and en.strip()
     assert names(ja) == names(en)
+    assert names(words_easy.TABLE.get(key, ja)) == names(ja)
 
 
-@pytest.mark.parametrize("key", sorted(set(TABLE) - {"other_lang", "pin"}))
+@pytest.mark.parametrize("key", sorted(set(TABLE) - {"pin"}))
 def test_japanese_is_japanese_and_english_is_english(key: str) -> None:
     ja, en = TABLE[key]
 
@@ -42,6 +68,56 @@ def test_japanese_is_japanese_and_english_is_english(key: str) -> None:
 
 def names(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_easy_words_are_words_of_the_table() -> None:
+    assert set(words_easy.TABLE) <= set(TABLE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*words_easy.TABLE.values(), *(each for p in words_easy.PROBLEMS.values() for each in p)],
+)
+def test_easy_japanese_needs_no_kanji_beyond_the_everyday_ones(text: str) -> None:
+    assert set(re.findall(r"[\u3400-\u9fff]", text)) <= EVERYDAY
+    assert all(len(sentence) <= EASY_CHARS_MAX for sentence in text.split("。"))
+
+
+@pytest.mark.parametrize("name", EASY_SCREENS)
+def test_a_screen_that_everybody_meets_has_easy_words_throughout(name: str) -> None:
+    text = (WEB / "templates" / name).read_text(encoding="utf-8")
+
+    assert set(re.findall(r"""\bt\(["'](\w+)["']""", text)) <= set(words_easy.TABLE)
+
+
+def test_what_scripts_and_the_sync_line_say_has_easy_words() -> None:
+    sync = {key for key in TABLE if key.startswith(("sync_", "age_", "state_", "advice_"))}
+
+    assert set(ISLAND_KEYS) | sync <= set(words_easy.TABLE)
+
+
+def test_every_refusal_that_a_person_meets_has_an_easy_sentence() -> None:
+    codes = refused_codes()
+
+    assert set(words_easy.PROBLEMS) | OF_OPERATORS >= codes
+    assert set(words_easy.PROBLEMS) <= codes
+    assert not set(words_easy.PROBLEMS) & OF_OPERATORS
+
+
+def refused_codes() -> set[str]:
+    """The code of each refusal in the source that a page may show: a call or a row of a table."""
+    codes = set()
+    for path in (*files("meshrelay.node").iterdir(), *WEB.iterdir()):
+        if not path.name.endswith(".py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            call = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            row = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
+            if len(row) < 5 or not isinstance(row[0], ast.Constant):
+                continue
+            if call == "RefusedError" or JAPANESE.search(ast.unparse(row[1])):
+                codes.add(str(row[0].value))
+    return codes
 
 
 def test_the_delivery_words_are_the_designs() -> None:
@@ -96,6 +172,8 @@ def test_every_word_is_used() -> None:
     computed |= {f"room_rule_{each}" for each in ("all", "ward", "unit", "role", "pair", "list")}
     computed |= {f"kind_{kind}" for kind in ROLES} | {f"done_{each}" for each in DISPLAY_DONE}
     computed |= {each.replace("sync_", "wall_") for each in computed if each.startswith("sync_")}
+    computed |= {f"size_{each}" for each in SIZES} | {f"colours_{each}" for each in COLOURS}
+    computed |= {"text_size", "colours"}
     computed |= {"node_in_service", "node_suspended", "node_revoked"}
     unused = {k for k in TABLE if not re.search(rf"""["']{k}["']""", text)} - computed
     unused = {k for k in unused if not (k.startswith("age_") and k in own)}
