@@ -71,12 +71,12 @@ TABLE: Mapping[str, str] = {
         "近くの人に読まれるかもしれません。区役所のWi-Fiか、区役所の線だけで使ってください。"
     ),
     "login_wait": "しらべています…",
-    "device": "このスマートフォン・パソコン",
-    "device_own": "自分のスマートフォン",
+    "device": "このスマホ・パソコン",
+    "device_own": "自分のスマホ",
     "device_shared": "みんなで使うパソコン",
     "device_help": (
         "みんなのパソコンは、10分使わないと画面が見えなくなります。出ると、何ものこりません。"
-        "自分のスマートフォンは、カード番号を30日おぼえます。PINはおぼえません。"
+        "自分のスマホは、カード番号を30日おぼえます。PINはおぼえません。"
     ),
     "forget_card": "おぼえたカード番号を消す",
     "no_script_warning": (
@@ -244,6 +244,10 @@ TABLE: Mapping[str, str] = {
     "file_send": "これを送る",
     "file_sending": "送っています…",
     # settings
+    "courier_link": "人がはこぶ（でんれい）",
+    "desk": "人ときかい",
+    "cards": "人とカード",
+    "nodes": "区のきかい",
     "settings": "せってい",
     "language": "ことば",
     "text_size": "文字の大きさ",
