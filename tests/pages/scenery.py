@@ -153,6 +153,15 @@ def normal() -> Scenery:
     say(office, SUZUKI, "橋が落ちています", 7, unsigned="phone", taken_by="佐藤 花子", body=note)
     say(office, MAYOR, "x", 8, kind="shelter")
     say(office, SUZUKI, "給水車は17時に来ます。", 9, room="ward:01")
+    quote = {"author": "1001", "message_id": message_id(5), "name": "佐藤 花子", "text": "30枚を"}
+    said = {"text": "20枚でした。", "quote": quote, "act": "correct", "reason": "数えまちがい"}
+    say(office, SATO, "", 10, kind="correction", body=said)
+    say(office, SUZUKI, "", 11, body={"text": "助かります。", "quote": quote})
+    by = {"author": "2001", "message_id": message_id(13), "act": "withdraw"}
+    say(office, SUZUKI, "", 12, body={"text": "", "replaced": by})
+    say(
+        office, SUZUKI, "本部の電話は 1234 です。", 14, body={"text": "電話は 1234", "pinned": True}
+    )
     office.reads["1001", message_id(2)] = {"2001": NOW_MS}
     office.files.kept = [
         _file(1, "体育館.jpg", SUZUKI, thumbnail=True, text="体育館です"),
