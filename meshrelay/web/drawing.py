@@ -111,6 +111,8 @@ class Drawing:
             told["now_ms"] = self._office.now_ms()
             told["device"] = session.device
             told["idle_ms"] = IDLE_MS_MAX
+            if request.method == "POST":  # a form that was refused: its page is one step up
+                told["page"] = "/" + request.path.split("/")[1]
         text = msgspec.json.encode(plain(told)).decode()
         for char in "<>&\u2028\u2029":
             text = text.replace(char, f"\\u{ord(char):04x}")

@@ -35,7 +35,7 @@ async function refresh() {
   if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
   nextMs = Date.now() + PAUSE_MS;
   try {
-    const [url, text] = await reach(location.pathname + location.search, { headers: { Accept: "text/html", "X-Background": "1" } }, (r) =>
+    const [url, text] = await reach(data.page || location.pathname + location.search, { headers: { Accept: "text/html", "X-Background": "1" } }, (r) =>
       r.text().then((body) => [r.url, body])
     );
     const fresh = new DOMParser().parseFromString(text, "text/html");

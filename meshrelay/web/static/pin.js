@@ -5,6 +5,8 @@ import { Unreachable, data, say } from "./net.js";
 import { sentences, show } from "./problem.js";
 import { askSealed } from "./seal.js";
 
+const holder = document.getElementById("problem");
+
 document.querySelectorAll("form[data-api]").forEach((form) => {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -23,11 +25,12 @@ document.querySelectorAll("form[data-api]").forEach((form) => {
         return;
       }
       if (json.code === "not_logged_in" || json.code === "seat_closed") location.replace("/login");
+      form.prepend(holder); // where the person looks
       show(...sentences(json));
       form.querySelectorAll("input[type=password]").forEach((field) => {
         field.value = "";
       });
-      form.querySelector("input[type=password]").focus();
+      form.querySelector("input[type=password]").focus({ preventScroll: true });
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
       show(say("node_gone"), "");

@@ -17,7 +17,7 @@ export function show(sentence, next) {
   second.textContent = next || "";
   box.append(first, second);
   holder.appendChild(box);
-  box.scrollIntoView({ block: "nearest" });
+  holder.scrollIntoView({ block: "nearest" }); // its margin keeps it from under the header
 }
 
 export function hide() {
