@@ -13,12 +13,13 @@ APT := apt-get install -y --no-install-recommends
 PIP_FROM := $(if $(wildcard wheels),--no-index --find-links wheels)
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help run test pages proof storm deps deps-run lint unit bench kill-runs clean
+.PHONY: help run test pages pictures proof storm deps deps-run lint unit bench kill-runs clean
 
 help:
 	@echo "make run    the demo: broker, HQ and three wards; ARGS='--no-story' etc."
 	@echo "make test   lint, types, every test but the browser's"
 	@echo "make pages  the pages in a real browser (≤ 10 min)"
+	@echo "make pictures  a contact sheet of every screen in build/pictures (≤ 5 min)"
 	@echo "make proof  simulated storms, planted faults, failing disks, real hosts and brokers, forgeries (≤ 25 min)"
 	@echo "make storm  10,000 simulated storms and as many power cuts, by hand"
 	@echo "make lint   ruff, mypy, import contracts"
@@ -76,6 +77,9 @@ unit: $(VENV)/.test .venv-cwt/.done
 
 pages: deps $(VENV)/.test
 	$(PYTEST) -n 2 tests/pages $(ARGS)
+
+pictures: deps $(VENV)/.test
+	$(BIN)/python -m tests.pages.pictures build/pictures $(ARGS)
 
 # Each row prints its seeds, kills and cases, and the line that repeats a failure.
 proof: deps $(VENV)/.test

@@ -51,11 +51,13 @@ async def draw(browser: Browser, directory: Path, screen: Screen, state: str, wi
     size = ViewportSize(width=width, height=WIDTHS[width])
     async with shown(browser, screen, state, viewport=size) as page:
         height = await page.evaluate("document.documentElement.scrollHeight")
-        clip = {"x": 0, "y": 0, "width": width, "height": min(height, HEIGHT_PX_MAX)}
+        # As tall as the page: what is fixed stands at the edges and not across the picture.
+        tall = ViewportSize(width=width, height=min(height, HEIGHT_PX_MAX))
+        await page.set_viewport_size(tall)
         for scheme in SCHEMES:
             await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             path = directory / Picture(screen, state, width, scheme).file
-            await page.screenshot(path=path, full_page=True, clip=clip)  # type: ignore[arg-type]
+            await page.screenshot(path=path)
 
 
 def sheet(screens: list[Screen]) -> str:

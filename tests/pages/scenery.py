@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
+import struct
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import compress, crc32
 
 import msgspec
 
@@ -30,10 +31,21 @@ MANY = 500
 LONG_NAME = "Wolfeschlegelsteinhausenbergerdorffwelch"
 LONG_WORDS = "東淀川区災害対策本部避難所支援班物資担当第二係応援職員臨時連絡調整窓口日曜夜間帯"
 MINUTE = 60_000
-# One grey dot, as PNG.
-PICTURE = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mOsr68HAAOAAYAeA0pkAAAAAElFTkSuQmCC"
-)
+
+
+def _picture(width: int, height: int) -> bytes:
+    """A small picture of a slope, as PNG."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))
+
+    rows = (b"\0" + bytes(90 + (x + y) % 120 for x in range(width)) for y in range(height))
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    body = (b"IHDR", head), (b"IDAT", compress(b"".join(rows))), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in body)
+
+
+PICTURE = _picture(144, 108)
 
 
 @dataclass

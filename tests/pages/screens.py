@@ -77,6 +77,12 @@ async def new_card(page: Page, ward: Ward) -> None:
     await press("form[action='/cards/temporary'] button", "#code", name=name)(page, ward)
 
 
+async def sheet(page: Page, ward: Ward) -> None:
+    """What else may be sent, and the message that one answers to."""
+    await page.goto(f"{ward.url}/rooms/all?reply=2001/{message_id(3)}")
+    await press(".plus", "#sheet[open]")(page, ward)
+
+
 async def confirm_wrongly(page: Page, ward: Ward) -> None:
     await page.locator("summary").first.click()
     await press("details[open] button", ".problem", confirm="はい")(page, ward)
@@ -122,8 +128,15 @@ SCREENS = (
     Screen("rooms", "/rooms", "empty normal many long late gone"),
     Screen("room", "/rooms/all", gone=unsent,
            error=press("#write button", ".refused", text="長い文")),
+    Screen("sheet", "", "normal long", open=sheet),
     Screen("older", "/rooms/all?before=g", "normal many long"),
     Screen("who", WHO, "normal many long late gone"),
+    Screen("search", "/search?q=0", "empty normal many long"),
+    Screen("people", "/people?q=総務班", "normal many long"),
+    Screen("new-room", "/rooms/new", "normal long error", error=press("button.main", ".problem")),
+    Screen("about", "/rooms/all/about", "normal many long"),
+    Screen("correct", f"/rooms/all/correct/1001/{message_id(2)}", "normal long error",
+           error=press("button.main", ".problem", reason="まちがい", text="")),
     Screen("note", "/rooms/all/note", FORM, error=press("main button", ".problem", text="橋")),
     Screen("reply", f"/rooms/all?reply=2001/{message_id(3)}", "normal long"),
     Screen("pair", "/rooms/pair:1001+2001", "empty long"),
