@@ -1,7 +1,8 @@
 // Asks whether something urgent waits; what tells of it is loaded when there is something to tell.
 // It imports nothing, so that it weighs little on a page's first load.
 
-const HIDDEN_MS = 30000;
+// A hidden tab has no stream; neither has one behind a proxy that swallows it.
+const POLL_MS = 30000;
 const TOLD_MS = 2000;
 
 // Browsers let a page sound after a press on it; iOS only what began in that press.
@@ -41,7 +42,7 @@ window.addEventListener("news", ({ detail }) => {
   else if (word.count) soon(TOLD_MS);
   stamp = detail;
 });
-setInterval(() => document.visibilityState === "hidden" && look(), HIDDEN_MS);
+setInterval(look, POLL_MS);
 window.addEventListener("pointerup", press);
 window.addEventListener("keydown", press);
 if (!document.querySelector('[src$="page.js"],[src$="room.js"]')) {
