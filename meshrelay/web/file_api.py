@@ -49,7 +49,7 @@ class FileApi:
                 "POST", "/api/blobs",
                 "Upload a photo or file (at most 8 MiB); then name it in a message of kind `file`: "
                 "body {blob, name, type, text, thumbnail: base64 of a JPEG or PNG ≤ 8 KiB}. Where "
-                "a JPEG, PNG or WebP was taken is removed, unless `keep_position` is 1.",
+                "a JPEG, PNG, WebP or HEIC was taken is removed, unless `keep_position` is 1.",
                 self.keep, answer=KeptFile, status=201, token=True, is_input=True,
                 takes=tuple(MEDIA_TYPES), query=("keep_position",),
             ),

@@ -22,7 +22,11 @@ PIXELS = TABLES + SCAN + SECOND_SCAN + EOI
 JPEG = b"\xff\xd8" + JFIF + PIXELS
 IHDR, IDAT, IEND = chunk(b"IHDR", bytes(13)), chunk(b"IDAT", b"pixels"), chunk(b"IEND", b"")
 PNG = b"\x89PNG\r\n\x1a\n"
-STARTS = st.sampled_from([b"", b"\xff\xd8", b"\xff\xd8\xff\xe1", PNG, riff(), JPEG[:40]])
+HEIC = b"\0\0\0\x18ftypheicExif\0\0"
+PLACE_OF = {">": PLACE, "<": struct.pack("<6I", *struct.unpack(">6I", PLACE))}
+STARTS = st.sampled_from(
+    [HEIC, HEIC + tiff()[:40], b"", b"\xff\xd8", b"\xff\xd8\xff\xe1", PNG, riff(), JPEG[:40]]
+)
 
 
 def stripped(data: bytes, step: int = 2**20) -> bytes:
@@ -82,6 +86,22 @@ def test_a_webp_keeps_its_size_and_its_pixels_and_has_blanks_where_the_position_
     assert out == riff(*pixels, *blank)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("step", [1, 50, 2**20])
+def test_a_heic_has_blanks_where_the_position_was_and_nothing_moves(step: int, order: str) -> None:
+    head, pixels = b"\0\0\0\x18ftypheic" + b"tables" * 99, b"pixels" * 20_000
+    xmp = b"<x:xmpmeta>" + XMP + b"</x:xmpmeta>"
+    raw = head + b"\0\0\0\x06Exif\0\0" + tiff(6, order) + pixels + xmp + pixels
+    out = stripped(raw, step)
+    at = out.index(b"Exif\0\0") + 6
+
+    assert len(out) == len(raw)
+    assert out.startswith(head) and out.count(pixels) == 2
+    assert PLACE_OF[order] in raw and PLACE_OF[order] not in out
+    assert out.endswith(pixels + b" " * len(xmp) + pixels)
+    assert orientation(out[at:]) == 6 and b"KAMEI" in out
+
+
 @pytest.mark.parametrize("raw", [b"", b"GIF89a", b"%PDF-1.7", b"\xff\xd8\xff", b"\xff\xd8\xff\xe0"])
 def test_what_is_no_such_picture_comes_back_as_it_is(raw: bytes) -> None:
     assert stripped(raw) == raw
@@ -93,6 +113,18 @@ def test_a_damaged_jpeg_comes_back_as_it_is_from_the_damage_on() -> None:
     assert stripped(damaged) == damaged
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xff\xd8" + b"\xff\xfe\0\2" * 20_000,
+        PNG + chunk(b"IDAT", b"") * 20_000,
+        HEIC + b"MM\0*Exif\0\0" * 20_000 + b"MM\0*",
+    ],
+)
+def test_a_picture_of_endless_parts_costs_no_endless_time_and_comes_back(raw: bytes) -> None:
+    assert stripped(raw) == raw
+
+
 def test_a_position_cut_off_in_the_middle_goes_all_the_same() -> None:
     assert stripped(b"\xff\xd8" + JFIF + exif()[:-9]) == b"\xff\xd8" + JFIF
 
@@ -100,6 +132,10 @@ def test_a_position_cut_off_in_the_middle_goes_all_the_same() -> None:
 @given(STARTS, st.binary(max_size=400), st.integers(1, 60))
 @example(b"", with_exif(JPEG, 6), 7)
 @example(b"", riff((b"EXIF", b"odd")), 1)
+@example(HEIC, tiff(), 3)
+@example(
+    HEIC, b"MM\0*" + struct.pack(">IHHHIIHHHII", 8, 1, 0x8825, 4, 1, 8, 9, 9, 5, 2**32 - 1, 9), 4
+)
 def test_any_bytes_pass_in_any_pieces_and_never_grow_by_more_than_an_orientation(
     start: bytes, rest: bytes, step: int
 ) -> None:
