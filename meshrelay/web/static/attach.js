@@ -12,6 +12,7 @@ const THUMBNAIL_PX = 144;
 const THUMBNAIL_BYTES_MAX = 8192;
 const THUMBNAIL_QUALITIES = [0.7, 0.5, 0.3];
 const NAME_CHARS_MAX = 120;
+const SHOWN_CHARS_MAX = 20;
 // What a canvas may draw anew; of a GIF only the first picture would be left.
 const DRAWN = /^image\/(jpeg|png|webp|heic|heif|bmp|avif)$/;
 // A camera's metadata stand within these; a segment of a JPEG has 64 KiB at most.
@@ -274,7 +275,13 @@ function button(text, call) {
   return made;
 }
 
-export function sizeWords(size) {
+// The strip must leave room for the box below it.
+function shortened(name) {
+  const chars = Array.from(name);
+  return chars.length > SHOWN_CHARS_MAX ? chars.slice(0, SHOWN_CHARS_MAX / 2).join("") + "…" + chars.slice(-SHOWN_CHARS_MAX / 2).join("") : name;
+}
+
+function sizeWords(size) {
   return size < 1e6 ? Math.max(1, Math.floor(size / 1000)) + " kB" : (size / 1e6).toFixed(1) + " MB";
 }
 
@@ -293,7 +300,7 @@ export function positionBox(ticked, call) {
 export async function offer(form, chosen, hold, keep) {
   const tray = element("div", "", "tray");
   tray.setAttribute("role", "status");
-  tray.append(element("p", "◌ " + chosen.name));
+  tray.append(element("p", "◌ " + shortened(chosen.name)));
   document.querySelectorAll(".tray").forEach((old) => old.remove());
   form.before(tray);
   const prepared = await prepare(chosen, keep);
@@ -307,7 +314,7 @@ export async function offer(form, chosen, hold, keep) {
     return false;
   }
   const { file, content, position } = prepared;
-  const words = element("p", file.name + " ");
+  const words = element("p", shortened(file.name) + " ");
   words.append(element("small", sizeWords(content.size)));
   if (file.thumbnail) {
     const picture = document.createElement("img");
