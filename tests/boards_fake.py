@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from meshrelay.desk import versions
 from meshrelay.node import board_refusals as refusals
 from meshrelay.node.board_desk import (
@@ -182,6 +184,8 @@ class FakeBoards:
         key = (kind, who, mid) if draft.edit is None else self._edited(kind, seat.person, draft)
         paper = self.papers.setdefault(key, FakePaper(draft.room))
         posted = await self.office.post(seat, "talk", draft.room, {"text": draft.title}, mid, None)
+        said = msgspec.structs.replace(self.office.kept[who, mid], kind=kind)
+        self.office.put(said)
         paper.drafts[who, mid] = draft
         paper.facts[f"{who}/{mid}"] = {
             "entries": [_entry(mid)],

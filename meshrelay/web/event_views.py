@@ -36,7 +36,7 @@ class Day(Struct, frozen=True):
 
 
 class NextEvent(Struct, frozen=True):
-    """One of the next events, with its day."""
+    """One of the next events, with its day unless its time says from when to when."""
 
     day: str
     line: EventLine
@@ -122,8 +122,9 @@ def days(events: Iterable[Event], scene: Scene, *, from_today: bool) -> list[Day
 
 def next_event(event: Event, scene: Scene) -> NextEvent:
     """An event as Home shows it."""
-    start, _ = _span(event.versions[0])
-    return NextEvent(views.day_words(_ms(start), scene.lang), event_line(event, scene))
+    start, end = _span(event.versions[0])
+    day = views.day_words(_ms(start), scene.lang) if start.date() == end.date() else ""
+    return NextEvent(day, event_line(event, scene))
 
 
 def event_version(version: EventVersion, scene: Scene) -> EventDrawn:
