@@ -72,7 +72,6 @@ class BoardPages(PaperPages):
             message_id=uuid7(self.office.now_ms()),
             withdrawn=all(each.withdrawn for each in drawn if each.current),
             replaces=" ".join(notice.replaces),
-            drafts=_drafts(notice),
             done=request.query.get("done") == "posted",
         )
 
@@ -198,8 +197,3 @@ def _attachments(form: dict[str, str]) -> list[AttachmentDraft]:
             media_type, _, file_name = value.partition("|")
             found.append(AttachmentDraft(name.removeprefix(KEEP), clean(file_name), media_type))
     return found
-
-
-def _drafts(notice: Notice) -> str:
-    """The forms whose half-written text is over when this page says that it was stored."""
-    return f"boards-new boards-{notice.author}-{notice.message_id}-edit"

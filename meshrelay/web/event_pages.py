@@ -80,7 +80,6 @@ class EventPages(PaperPages):
             withdrawn=all(each.line.withdrawn for each in current),
             replaces=" ".join(event.replaces),
             message_id=uuid7(self.office.now_ms()),
-            drafts=f"events-new events-{event.author}-{event.message_id}-edit",
             done=request.query.get("done") == "posted",
         )
 

@@ -1,7 +1,6 @@
 // One notice, event or document: tells the node what was really on the screen.
 
 import { Unreachable, askAsMe } from "./net.js";
-import "./draft.js";
 import { syncNow } from "./page.js";
 
 const SEEN_RATIO = 0.5;

@@ -1,10 +1,10 @@
 // Half-written forms: kept on this device until the node has them; files go up one by one.
 
-import { data, setContact } from "./net.js";
+import { Unreachable, askAsMe, data, setContact } from "./net.js";
 import { loaded, outbox } from "./page.js";
 
 const form = document.querySelector("form[data-draft]");
-const over = document.querySelector("[data-drafts]");
+let touched = false;
 
 // Everything but the token, which is another one after the next log-in.
 function fields() {
@@ -93,16 +93,37 @@ async function attach(event) {
   form.submit();
 }
 
+// Whether the node has what this draft became: its answer may have been lost on the way.
+async function isStored(id) {
+  try {
+    const { status } = await askAsMe("GET", ["/api/messages", data.me, id, "who"].map((part, i) => (i ? encodeURIComponent(part) : part)).join("/"));
+    return status === 200;
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    return false;
+  }
+}
+
+async function takeUp() {
+  await loaded;
+  const kept = outbox.draft(form.dataset.draft);
+  // What the node refused is on the page already.
+  if (kept && !("kept" in form.dataset)) {
+    const values = JSON.parse(kept);
+    const id = values.find(([name]) => name === "id");
+    if (id && (await isStored(id[1]))) outbox.keepDraft(form.dataset.draft, "");
+    else if (!touched) restore(values);
+  }
+  form.dataset.ready = "1";
+}
+
 if (form) {
-  loaded.then(() => {
-    const kept = outbox.draft(form.dataset.draft);
-    // What the node refused is on the page already.
-    if (kept && !("kept" in form.dataset)) restore(JSON.parse(kept));
-    form.dataset.ready = "1";
+  takeUp();
+  form.addEventListener("input", () => {
+    touched = true;
+    keepDraft();
   });
-  form.addEventListener("input", keepDraft);
   form.addEventListener("submit", attach);
   const input = form.elements.namedItem("file");
   if (input) input.multiple = true;
 }
-if (over) loaded.then(() => over.dataset.drafts.split(" ").forEach((key) => outbox.keepDraft(key, "")));
