@@ -180,21 +180,30 @@ class FakeBoards:
         self.office.enter(seat.person, draft.room)
         if not draft.title.strip():
             raise refusals.no_title()
-        who = seat.person.staff_id
-        key = (kind, who, mid) if draft.edit is None else self._edited(kind, seat.person, draft)
-        paper = self.papers.setdefault(key, FakePaper(draft.room))
+        if draft.edit is not None:
+            self._edited(kind, seat.person, draft)
         posted = await self.office.post(seat, "talk", draft.room, {"text": draft.title}, mid, None)
-        said = msgspec.structs.replace(self.office.kept[who, mid], kind=kind)
-        self.office.put(said)
-        paper.drafts[who, mid] = draft
-        paper.facts[f"{who}/{mid}"] = {
-            "entries": [_entry(mid)],
-            "replaces": draft.edit.replaces if draft.edit else [],
-            "sort": f"{self.office.now:016x}{mid}",
-        }
+        said = msgspec.structs.replace(self.office.kept[seat.person.staff_id, mid], kind=kind)
+        self.put(said, draft)
         return posted
 
-    def _edited(self, kind: str, person: Person, draft: Draft) -> tuple[str, str, str]:
+    def put(self, message: Message, draft: Draft) -> None:
+        """Keep a version, as if it had come from the network."""
+        self.office.put(message)
+        at = (message.author, message.message_id)
+        key = (message.kind, *at)
+        if draft.edit is not None:
+            first = (draft.edit.author, draft.edit.message_id)
+            key = next(each for each, paper in self.papers.items() if first in paper.drafts)
+        paper = self.papers.setdefault(key, FakePaper(draft.room))
+        paper.drafts[at] = draft
+        paper.facts["/".join(at)] = {
+            "entries": [entry_of(message.message_id)],
+            "replaces": draft.edit.replaces if draft.edit else [],
+            "sort": message.sort,
+        }
+
+    def _edited(self, kind: str, person: Person, draft: Draft) -> None:
         edit = draft.edit
         assert isinstance(edit, Edit)
         key = self._key(kind, person, edit.author, edit.message_id)
@@ -205,9 +214,8 @@ class FakeBoards:
         known = {e for each in self.papers[key].facts.values() for e in each["entries"]}
         if not edit.replaces or not known.issuperset(edit.replaces):
             raise refusals.stale_version()
-        return key
 
 
-def _entry(mid: str) -> str:
-    """An entry id of 64 hexadecimal digits."""
+def entry_of(mid: str) -> str:
+    """The entry of a message here: an id of 64 hexadecimal digits."""
     return (mid.replace("-", "") * 2)[:64]

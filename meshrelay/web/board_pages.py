@@ -14,7 +14,7 @@ from meshrelay.web.paper_pages import PaperPages, edit_of, named
 from meshrelay.web.screens import seen
 from meshrelay.web.sessions import Session
 from meshrelay.web.text import clean, clean_name
-from meshrelay.web.uploads import read_upload
+from meshrelay.web.uploads import read_upload, without_position
 
 FIRST_NOTICES = 30
 # A file that a form names besides the one it uploads: `keep-BLOB`, its value TYPE|NAME.
@@ -141,9 +141,8 @@ class BoardPages(PaperPages):
             room = notice.room if notice else form.get("room", "")
             if uploaded.name:
                 boards.notices(person, room, None, 1)  # refuses who may not enter
-                kept = await self.office.files.keep(
-                    session.seat, uploaded.media_type, uploaded.content
-                )
+                content = without_position(uploaded.media_type, uploaded.content)
+                kept = await self.office.files.keep(session.seat, uploaded.media_type, content)
                 form[f"{KEEP}{kept.blob}"] = f"{kept.type}|{clean_name(uploaded.name)}"
             pin = form.get("pin") == "1"
             says = self.by_right(request, session) and pin != bool(notice and notice.pinned)

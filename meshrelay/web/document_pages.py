@@ -15,7 +15,7 @@ from meshrelay.web.paper_pages import PaperPages, edit_of, named
 from meshrelay.web.problems import problem_of
 from meshrelay.web.screens import seen
 from meshrelay.web.text import clean, clean_name
-from meshrelay.web.uploads import read_upload
+from meshrelay.web.uploads import read_upload, without_position
 
 FIRST_DOCUMENTS = 40
 
@@ -91,7 +91,8 @@ class DocumentPages(PaperPages, FilePages):
         try:
             self._doors.count_post(request, session)
             self.check_edit(request, session, document)
-            kept = await self.office.files.keep(session.seat, uploaded.media_type, uploaded.content)
+            content = without_position(uploaded.media_type, uploaded.content)
+            kept = await self.office.files.keep(session.seat, uploaded.media_type, content)
             draft = DocumentDraft(
                 room=document.room,
                 blob=kept.blob,

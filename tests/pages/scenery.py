@@ -11,6 +11,7 @@ from zlib import compress, crc32
 import msgspec
 
 from meshrelay.errors import RefusedError
+from meshrelay.node.board_desk import AttachmentDraft, Edit, EventDraft, NoticeDraft
 from meshrelay.node.courier_desk import CourierFile, Reading, refusal
 from meshrelay.node.file_desk import Content, FileState, KeptFile
 from meshrelay.node.office import (
@@ -22,6 +23,7 @@ from meshrelay.node.office import (
     Status,
     Ward,
 )
+from tests.boards_fake import entry_of
 from tests.monitor_scene import ALL_WARDS, City, four_wards, unheard, whole_city
 from tests.office_fake import MAYOR, NOW_MS, SATO, SUZUKI, YAMADA, FakeOffice, refused
 from tests.pages.browser import attached, message_id, say
@@ -131,6 +133,32 @@ def _file(n: int, name: str, who: Person, **more: Any) -> FileState:
     return FileState(**{**values, **more})
 
 
+def _notice(office: FakeOffice, who: Person, title: str, n: int, **more: Any) -> None:
+    draft = NoticeDraft(**{"room": "all", "title": title, "text": "午後3時までです。", **more})
+    message = say(office, who, title, n, kind="board", room=draft.room)
+    office.boards.put(message, draft)
+
+
+def _event(office: FakeOffice, title: str, n: int, day: int, **more: Any) -> None:
+    at = f"2026-11-{day}T"
+    values = {"room": "all", "start": f"{at}09:00+09:00", "end": f"{at}11:30+09:00", **more}
+    message = say(office, SATO, title, n, kind="event")
+    office.boards.put(message, EventDraft(title=title, **values))
+
+
+def _papers(office: FakeOffice) -> None:
+    """A notice that two people edited at once, one called off, an event that lasts."""
+    edit = Edit(SUZUKI.staff_id, message_id(51), [entry_of(message_id(51))])
+    _notice(office, SUZUKI, "断水のお知らせ", 51)
+    _notice(office, SUZUKI, "断水のお知らせ（夕方まで）", 52, edit=edit)
+    pdf = AttachmentDraft("b1" * 32, "給水場所.pdf", "application/pdf")
+    _notice(office, YAMADA, "断水のお知らせ（夜まで）", 53, edit=edit, pin=True, files=[pdf])
+    _notice(office, SATO, "炊き出し", 54, withdrawn=True)
+    _event(office, "対策本部会議", 55, 20, place="本庁5階", text="資料を持って来てください。")
+    days = {"start": "2026-11-17T00:00+09:00", "end": "2026-11-21T00:00+09:00", "all_day": True}
+    _event(office, "巡回", 56, 17, **days)
+
+
 def empty() -> Scenery:
     """The first minute: a registrar and three people, nothing said. 佐藤 is logged in or nobody."""
     office = Scenery()
@@ -175,6 +203,7 @@ def normal() -> Scenery:
         office, SUZUKI, "本部の電話は 1234 です。", 14, body={"text": "電話は 1234", "pinned": True}
     )
     office.reads["1001", message_id(2)] = {"2001": NOW_MS}
+    _papers(office)
     office.files.kept = [
         _file(1, "体育館.jpg", SUZUKI, thumbnail=True, text="体育館です"),
         _file(2, "備蓄一覧.pdf", SATO, state="held", wards=("02",), archive=True),
@@ -215,6 +244,9 @@ def many() -> Scenery:
     office.staff = (*office.staff, *people)
     for n in range(20, 20 + MANY):
         say(office, people[n % MANY], f"避難所の状況その{n}：毛布{n * 7}枚が必要です。", n)
+    for n in range(1000, 1000 + MANY):
+        _notice(office, SUZUKI, f"お知らせ その{n}", n)
+        _event(office, f"予定 その{n}", n + MANY, 19 + n % 10)
     office.files.kept = [
         _file(n, f"写真{n}.jpg", SUZUKI, thumbnail=n % 2 == 0) for n in range(MANY)
     ]
@@ -246,6 +278,10 @@ def long() -> Scenery:
         msgspec.structs.replace(each, name=LONG_NAME, author_name=LONG_WORDS, text=LONG_NAME)
         for each in office.files.kept
     ]
+    pdf = AttachmentDraft("b2" * 32, LONG_NAME * 2, "application/pdf")
+    edit = Edit(SUZUKI.staff_id, message_id(51), [entry_of(message_id(51))])
+    _notice(office, SUZUKI, LONG_NAME * 3, 57, text=LONG_NAME * 3, files=[pdf], edit=edit)
+    _event(office, LONG_NAME * 3, 58, 20, place=LONG_NAME * 3)
     office.more_rooms = [RoomView("unit:x", LONG_WORDS, LONG_NAME, None, MANY, None)]
     done = office.couriers.readings["done"]
     office.couriers.readings["done"] = msgspec.structs.replace(done, node_name=LONG_NAME)

@@ -2,6 +2,7 @@
 
 import { Unreachable, askAsMe, data, setContact } from "./net.js";
 import { loaded, outbox } from "./page.js";
+import { sentences, show } from "./problem.js";
 
 const form = document.querySelector("form[data-draft]");
 let touched = false;
@@ -38,21 +39,6 @@ function restore(values) {
   });
 }
 
-function refuse(problem) {
-  const box = document.getElementById("problem");
-  box.textContent = "";
-  const inner = document.createElement("div");
-  inner.className = "problem";
-  inner.setAttribute("role", "alert");
-  (data.lang === "ja" ? [problem.ja, problem.next_ja] : [problem.en, problem.next_en]).forEach((line) => {
-    const p = document.createElement("p");
-    p.textContent = line;
-    inner.appendChild(p);
-  });
-  box.appendChild(inner);
-  box.scrollIntoView({ block: "center" });
-}
-
 async function upload(file) {
   const headers = { "Content-Type": file.type || "application/octet-stream", "X-CSRF-Token": data.csrf };
   const answer = await fetch("/api/blobs", { method: "POST", credentials: "same-origin", headers, body: file });
@@ -70,7 +56,7 @@ async function uploadAll(files) {
     }
     const { status, json } = answer;
     if (status !== 201) {
-      refuse(json);
+      show(...sentences(json));
       return false;
     }
     mark("keep-" + json.blob, json.type + "|" + file.name, file.name);
