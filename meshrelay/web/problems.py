@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from meshrelay.errors import RefusedError
-from meshrelay.web import comfort, words_easy
+from meshrelay.web import comfort, words_easy_problems
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -148,9 +148,9 @@ def problem_for_status(status: int) -> Problem:
 
 def told(problem: Problem, lang: str) -> Problem:
     """The problem with its Japanese in やさしい日本語 for who chose that, where there is any."""
-    if lang != "easy" or problem.code not in words_easy.PROBLEMS:
+    if lang != "easy" or problem.code not in words_easy_problems.PROBLEMS:
         return problem
-    ja, next_ja = words_easy.PROBLEMS[problem.code]
+    ja, next_ja = words_easy_problems.PROBLEMS[problem.code]
     return structs.replace(problem, ja=ja, next_ja=next_ja)
 
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 
 from meshrelay.desk.order import ROLES
-from meshrelay.web import words_easy
+from meshrelay.web import words_easy, words_easy_problems
 from meshrelay.web.comfort import COLOURS, SIZES
 from meshrelay.web.desk_pages import CARD_SHAPES, DONE
 from meshrelay.web.display_pages import DONE as DISPLAY_DONE
@@ -38,9 +38,11 @@ EVERYDAY = set(
 )
 EASY_CHARS_MAX = 60
 EASY_SCREENS = (
-    "base.html", "correct.html", "home.html", "lock.html", "login.html", "note.html", "parts.html",
+    "base.html", "board_parts.html", "boards.html", "correct.html", "document.html",
+    "documents.html", "event.html", "event_form.html", "events.html", "files.html", "home.html",
+    "lock.html", "login.html", "note.html", "notice.html", "notice_form.html", "parts.html",
     "people.html", "problem.html", "room.html", "room_about.html", "rooms.html", "search.html",
-    "who.html",
+    "settings.html", "told.html", "told_parts.html", "urgent.html", "who.html",
 )  # fmt: skip
 # Said to who runs a machine or posts by a program, never on a page of the staff.
 OF_OPERATORS = {
@@ -76,7 +78,10 @@ def test_easy_words_are_words_of_the_table() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [*words_easy.TABLE.values(), *(each for p in words_easy.PROBLEMS.values() for each in p)],
+    [
+        *words_easy.TABLE.values(),
+        *(each for p in words_easy_problems.PROBLEMS.values() for each in p),
+    ],
 )
 def test_easy_japanese_needs_no_kanji_beyond_the_everyday_ones(text: str) -> None:
     assert set(re.findall(r"[\u3400-\u9fff]", text)) <= EVERYDAY
@@ -99,9 +104,9 @@ def test_what_scripts_and_the_sync_line_say_has_easy_words() -> None:
 def test_every_refusal_that_a_person_meets_has_an_easy_sentence() -> None:
     codes = refused_codes()
 
-    assert set(words_easy.PROBLEMS) | OF_OPERATORS >= codes
-    assert set(words_easy.PROBLEMS) <= codes
-    assert not set(words_easy.PROBLEMS) & OF_OPERATORS
+    assert set(words_easy_problems.PROBLEMS) | OF_OPERATORS >= codes
+    assert set(words_easy_problems.PROBLEMS) <= codes
+    assert not set(words_easy_problems.PROBLEMS) & OF_OPERATORS
 
 
 def refused_codes() -> set[str]:
