@@ -9,9 +9,12 @@ const AGAIN_MS = 60000;
 // Timers are late, never early: a minute is over a little sooner.
 const EARLY_MS = 1000;
 const BLINK_MS = 1000;
-// Pages in front first; then long enough for the other pages to see who comes first.
+// Pages in front first, no two at one moment, and each minute who sounded last; then long enough
+// for the other pages to see who comes first.
 const BEHIND_MS = 400;
-const CLAIM_MS = 150;
+const JITTER_MS = 300;
+const OTHERS_MS = 1500;
+const CLAIM_MS = 200;
 const HEARD_MAX = 20;
 const KEY = "mr-told-" + data.network;
 const ME = String(Math.random());
@@ -46,12 +49,24 @@ function note(kept) {
   }
 }
 
+function isDue(kept, id) {
+  return kept.ids.indexOf(id) < 0 || Math.abs(Date.now() - kept.at) >= AGAIN_MS - EARLY_MS;
+}
+
+function turn(kept, id) {
+  if (kept.by === ME) return 0;
+  const behind = document.visibilityState === "hidden" ? BEHIND_MS : 0;
+  return Math.random() * JITTER_MS + behind + (kept.ids.indexOf(id) < 0 ? 0 : OTHERS_MS);
+}
+
 // True for one page: it writes its name, waits, and still finds it there. The last one counts.
 async function claim(id) {
-  if (document.visibilityState === "hidden") await pause(BEHIND_MS);
+  const before = heard();
+  if (!before) return true;
+  if (!isDue(before, id)) return false;
+  await pause(turn(before, id));
   const kept = heard();
-  if (!kept) return true;
-  if (kept.ids.indexOf(id) >= 0 && Math.abs(Date.now() - kept.at) < AGAIN_MS - EARLY_MS) return false;
+  if (!kept || !isDue(kept, id)) return !kept;
   const ids = kept.ids.filter((each) => each !== id).concat(id).slice(-HEARD_MAX);
   note({ at: Date.now(), by: ME, ids });
   await pause(CLAIM_MS);
@@ -59,11 +74,15 @@ async function claim(id) {
   return !now || now.by === ME;
 }
 
+// Whether the browser lets this page sound; null before the first try.
+let able = null;
 async function sound(id) {
+  const kept = heard();
+  if (able && kept && !isDue(kept, id)) return;
   audio.wanted = true;
-  const may = await mayChime(wake());
-  if (bar) bar.querySelector("#told-sound").hidden = may;
-  if (may && (await claim(id))) await chime(audio.context);
+  able = await mayChime(wake());
+  if (bar) bar.querySelector("#told-sound").hidden = able;
+  if (able && (await claim(id))) await chime(audio.context);
   audio.wanted = false;
   if (audio.context) audio.context.suspend();
 }
@@ -101,7 +120,9 @@ async function draw() {
   if (bar && bar.isConnected) bar.replaceWith(placed);
   else document.querySelector("header").before(placed);
   bar = placed;
-  bar.querySelector("#told-sound").onclick = () => {
+  const button = bar.querySelector("#told-sound");
+  button.hidden = able !== false;
+  button.onclick = () => {
     wake();
     ring(shown + "!"); // pressed: at once, not within the minute
   };

@@ -13,13 +13,13 @@ export async function mayChime(context) {
   return context.state === "running";
 }
 
-// Plays once; call it after mayChime. Resolves when it has ended.
+// Plays once; call it after mayChime. Resolves when it is over.
 export function chime(context) {
   const sound = document.body.classList.contains("drill") ? DRILL : LIVE;
   const volume = context.createGain();
   volume.gain.value = sound.gain;
   volume.connect(context.destination);
-  const ended = sound.hz.map((hz, n) => {
+  sound.hz.forEach((hz, n) => {
     const tone = context.createOscillator();
     const at = context.currentTime + 0.05 + n * sound.tone_s;
     tone.type = sound.type;
@@ -27,9 +27,7 @@ export function chime(context) {
     tone.connect(volume);
     tone.start(at);
     tone.stop(at + sound.tone_s * 0.9);
-    return new Promise((resolve) => {
-      tone.onended = resolve;
-    });
   });
-  return Promise.all(ended);
+  // Not by their `ended`: a context that the system stops never says so.
+  return new Promise((resolve) => setTimeout(resolve, (sound.hz.length * sound.tone_s + 0.2) * 1000));
 }
