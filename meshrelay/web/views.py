@@ -30,6 +30,8 @@ SOURCES = ("walk_in", "paper", "phone")
 PAPERS = {"board": "boards", "event": "events"}
 # Kinds whose words a room shows.
 KINDS = ("talk", "file", "correction", "pin", "room", *PAPERS)
+# Those with effect: shown with the name of their kind.
+ORDERS = ("mode", "instruction", "evacuation", "notice")
 ACTS = ("correct", "withdraw", "false", "pinned", "unpinned")
 REPLACED = ("correct", "withdraw", "false")
 QUOTE_CHARS_MAX = 60
@@ -157,7 +159,8 @@ def text_of(message: Message, lang: str) -> str | None:
     """
     body = message.body
     text = body.get("text")
-    if not _is_plain(message) or not isinstance(text, str):
+    known = _is_plain(message) or message.kind in ORDERS
+    if not known or not isinstance(text, str):
         return None
     if _act_on(message) == "withdraw":
         return word("withdrawn", lang)
@@ -313,6 +316,8 @@ def author_words(message: Message, lang: str) -> str:
 
 def _flags(message: Message, lang: str) -> tuple[str, ...]:
     flags = []
+    if message.kind in ORDERS:
+        flags.append(word(f"kind_{message.kind}", lang))
     if message.kind == "correction" and message.body.get("act") == "correct":
         flags.append(word("act_correct", lang))
     if act := _act_on(message):

@@ -237,6 +237,7 @@ ISLAND_KEYS = (
     "revoked_here",
     "other_person", "open_room", "reload", "store_failed", "logout_ask", "logout_wait",
     "logout_drop", "login", "login_wait", "pin_new", "details", "board", "event",
+    "kind_mode", "kind_instruction", "kind_evacuation", "kind_notice",
     *words_rooms.ISLAND_KEYS, *words_files.ISLAND_KEYS,
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ import { data, say } from "./net.js";
 const JST_MS = 9 * 3600 * 1000;
 const DAYS = { ja: ["日", "月", "火", "水", "木", "金", "土"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
 
+const ORDERS = { mode: "kind_mode", instruction: "kind_instruction", evacuation: "kind_evacuation", notice: "kind_notice" };
 const KINDS = ["talk", "file", "correction", "pin", "room", "board", "event"];
 const ACTS = { correct: "act_correct", withdraw: "act_withdraw", false: "act_false", pinned: "act_pinned", unpinned: "act_unpinned" };
 const REPLACED = { correct: "replaced_correct", withdraw: "replaced_withdraw", false: "replaced_false" };
@@ -54,7 +55,7 @@ const own = (table, key) => Object.prototype.hasOwnProperty.call(table, key);
 
 export function textOf(message) {
   const body = message.body;
-  if (!isPlain(message) || typeof body.text !== "string") return null;
+  if ((!isPlain(message) && !own(ORDERS, message.kind)) || typeof body.text !== "string") return null;
   if (actOn(message) === "withdraw") return say("withdrawn");
   if (message.kind === "room") {
     return say(body.closed ? "room_ended" : "room_said", { name: cleanName(body.text), n: body.members === undefined ? "?" : body.members });
@@ -106,6 +107,7 @@ export function marksOf(message) {
 export function flagsOf(message) {
   const flags = [];
   const act = actOn(message);
+  if (own(ORDERS, message.kind)) flags.push(say(ORDERS[message.kind]));
   if (message.kind === "correction" && message.body.act === "correct") flags.push(say("act_correct"));
   if (act) flags.push(say(REPLACED[act]));
   if (message.body.pinned) flags.push(say("pinned"));
