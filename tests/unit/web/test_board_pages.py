@@ -111,6 +111,15 @@ async def test_a_refused_notice_keeps_every_word(sato: Browser) -> None:
     assert "長い" not in await page(sato, "/boards/new")  # shown once
 
 
+async def test_news_fetched_in_the_background_do_not_take_a_refusal_away(sato: Browser) -> None:
+    _, location = await send(sato, "/boards/new", room="all", title=" ", id=message_id(1))
+
+    behind = await sato.get(location, headers={**HTML, "X-Background": "1"})
+    shown = await sato.get(location, headers=HTML)
+
+    assert (behind.status, shown.status) == (200, 400)
+
+
 async def test_a_forged_form_posts_nothing(sato: Browser) -> None:
     sato.csrf = "forged"
     status, _ = await send(sato, "/boards/new", room="all", title="偽", id=message_id(1))
