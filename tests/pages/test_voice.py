@@ -181,7 +181,7 @@ async def test_the_words_of_a_text_are_read_as_words_whatever_they_say(
     words = f"避難所,人数\r\n北小学校,30\r\n{SCRIPT}\r\n"
     file = FilePayload(name="表.csv", mimeType="text/csv", buffer=words.encode(encoding))
     await share(page, file, f"表 {encoding}")
-    answer = await opened(page, f".files li:has-text('表 {encoding}') .wide")
+    answer = await opened(page, f".files li:has-text('表 {encoding}') .file-words")
 
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -205,8 +205,8 @@ async def test_only_short_texts_are_offered_to_be_read(kita: Kita, open_page: Op
         script = "async (url) => { const a = await fetch(url); return [a.status, await a.json()]; }"
         found[text] = await page.evaluate(script, f"{url}/text")
 
-    assert await line(page, "長い文書").locator(".wide").count() == 0
-    assert await line(page, "手紙").locator(".wide").count() == 0
+    assert await line(page, "長い文書").locator(".file-words").count() == 0
+    assert await line(page, "手紙").locator(".file-words").count() == 0
     for status, problem in found.values():
         assert (status, problem["code"]) == (404, "no_words")
         assert problem["next_ja"] and problem["next_en"]
