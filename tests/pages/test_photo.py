@@ -25,6 +25,7 @@ from playwright.async_api import (
     expect,
 )
 
+from meshrelay.node import blobs as node_blobs
 from meshrelay.node.office import Message, Seat
 from meshrelay.web.guard import Handler
 from meshrelay.web.server import Server, create_app, serve
@@ -386,6 +387,27 @@ async def test_a_node_that_dies_between_the_photo_and_its_message_gets_both_once
 
     assert (kept, kita.kept()) == (before + 1, before + 1)
     assert len(kita.said("途中で止まった")) == 1
+
+
+async def test_a_photo_that_the_node_tidied_away_meanwhile_goes_up_again(
+    kita: Kita, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await open_page()
+    await log_in(page, kita)
+    before = kita.kept()
+    await page.route("**/api/messages", lambda route: route.abort())
+    await choose(page, await another(page, 620))
+    await send(page, "後始末の後")
+    await page.wait_for_selector("text=区の機器につながりません")
+    kept, blobs = kita.kept(), kita.town.nodes[KITA]._blobs
+    monkeypatch.setattr(node_blobs, "UNPOSTED_S", 0.0)
+    blobs._tidied_s -= node_blobs.TIDY_S
+    blobs.tidy()
+    tidied = kita.kept()
+    await page.unroute("**/api/messages")
+    await arrived(page, "後始末の後")
+
+    assert (kept, tidied, kita.kept()) == (before + 1, before, before + 1)
 
 
 @pytest.mark.parametrize("step", ["blobs", "messages"])

@@ -13,12 +13,13 @@ const bar = sending.querySelector("progress");
 const button = form.querySelector("button.main");
 const input = form.elements.file;
 const place = document.getElementById("position");
-
 const memo = document.getElementById("memo");
 const recorder = document.getElementById("recorder");
 const record = document.getElementById("record");
 // Browsers give the microphone to no page on plain http; there the phone's own recorder opens.
 const CAN_RECORD = window.isSecureContext && navigator.mediaDevices && window.MediaRecorder;
+// Not on the press: by then the node may be gone.
+const voice = CAN_RECORD ? import("./voice.js").catch(() => null) : null;
 
 let chosen = null;
 let ready = null; // the promise of what attach.js made of the chosen file
@@ -59,7 +60,8 @@ async function recordHere() {
   recording = true;
   hide();
   try {
-    const file = await (await import("./voice.js")).record(record);
+    const tools = await voice;
+    const file = tools && (await tools.record(record));
     if (file) listen(file);
     else show(record.dataset.none, record.dataset.next);
   } finally {

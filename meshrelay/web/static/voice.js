@@ -1,5 +1,5 @@
-// A voice memo, recorded in the page: browsers give the microphone on https only. Loaded on the
-// first press of the button; on plain http the phone's own recorder is asked for instead.
+// A voice memo, recorded in the page. Loaded only where browsers give the microphone: on https. On
+// plain http the phone's own recorder is asked for instead.
 
 const MEMO_MS_MAX = 60000;
 // A minute of speech in 180 kB.
