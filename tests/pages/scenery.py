@@ -11,7 +11,14 @@ from zlib import compress, crc32
 import msgspec
 
 from meshrelay.errors import RefusedError
-from meshrelay.node.board_desk import AttachmentDraft, Edit, EventDraft, NoticeDraft
+from meshrelay.node.board_desk import (
+    AttachmentDraft,
+    Document,
+    DocumentVersion,
+    Edit,
+    EventDraft,
+    NoticeDraft,
+)  # fmt: skip
 from meshrelay.node.courier_desk import CourierFile, Reading, refusal
 from meshrelay.node.file_desk import Content, FileState, KeptFile
 from meshrelay.node.office import (
@@ -23,7 +30,7 @@ from meshrelay.node.office import (
     Status,
     Ward,
 )
-from tests.boards_fake import entry_of
+from tests.boards_fake import FakeBoards, entry_of
 from tests.monitor_scene import ALL_WARDS, City, four_wards, unheard, whole_city
 from tests.office_fake import MAYOR, NOW_MS, SATO, SUZUKI, YAMADA, FakeOffice, refused
 from tests.pages.browser import attached, message_id, say
@@ -105,6 +112,36 @@ class ShownCouriers:
 
 
 @dataclass
+class ShownBoards(FakeBoards):
+    """Each file of the room is a document of two versions, too."""
+
+    def documents(
+        self, person: Person, room: str | None, name: str, before: str | None, limit: int
+    ) -> list[Document]:
+        return [self._document(file) for file in self._files() if name in file.name][:limit]
+
+    def document(self, person: Person, author: str, message_id: str) -> Document:
+        (file,) = (each for each in self._files() if each.message_id == message_id)
+        return self._document(file)
+
+    def _files(self) -> list[FileState]:
+        assert isinstance(self.office, Scenery)
+        return self.office.files.kept
+
+    def _document(self, file: FileState) -> Document:
+        message = next(iter(self.office.kept.values()))
+        said = msgspec.structs.replace(message, author=file.author, message_id=file.message_id)
+        versions = tuple(
+            DocumentVersion(message=said, number=n, current=n == 2, entries=(), file=file)
+            for n in (2, 1)
+        )
+        return Document(
+            author=file.author, message_id=file.message_id, room="all", may_edit=True,
+            unread=file.state == "unknown", replaces=(), sort=file.sort, versions=versions,
+        )  # fmt: skip
+
+
+@dataclass
 class Scenery(FakeOffice):
     """An office with files, courier files and as many rooms and nodes as the scene needs."""
 
@@ -113,6 +150,10 @@ class Scenery(FakeOffice):
     more_rooms: list[RoomView] = field(default_factory=list)
     words: tuple[NodeWord, ...] = ()
     city: City = field(default_factory=lambda: City(unheard("00")))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.boards = ShownBoards(self)
 
     def rooms(self, person: Person) -> list[RoomView]:
         return [*super().rooms(person), *self.more_rooms]
@@ -304,6 +345,13 @@ def late() -> Scenery:
     return office
 
 
+def ordered() -> Scenery:
+    """A usual day on which everybody is called."""
+    office = normal()
+    say(office, MAYOR, "全員、庁舎に参集してください。", 60, kind="instruction")
+    return office
+
+
 def refusing() -> Scenery:
     """A usual day on which the node takes nothing."""
     office = normal()
@@ -318,6 +366,7 @@ STATES: dict[str, Callable[[], Scenery]] = {
     "many": many,
     "long": long,
     "late": late,
+    "ordered": ordered,
     "error": refusing,
     "gone": normal,
 }

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page
 
 from meshrelay.monitor.pages import routes
 from tests.office_fake import CARD, PIN, SATO, YAMADA, Person
-from tests.pages.browser import PHONE, UNSENT, Ward, message_id, send
+from tests.pages.browser import PHONE, UNSENT, Ward, log_in, message_id, send
 from tests.pages.scenery import LONG_NAME, STATES
 
 Step = Callable[[Page, Ward], Awaitable[None]]
@@ -77,10 +77,29 @@ async def new_card(page: Page, ward: Ward) -> None:
     await press("form[action='/cards/temporary'] button", "#code", name=name)(page, ward)
 
 
+async def alarmed(page: Page, ward: Ward) -> None:
+    await page.goto(ward.url)
+    await page.wait_for_selector("#told")
+
+
+async def offered(page: Page, ward: Ward) -> None:
+    """The first page after a log-in offers to try the sound."""
+    await log_in(page, ward, to="/")
+    await page.wait_for_selector("#offer")
+
+
+async def wall(page: Page, ward: Ward) -> None:
+    """A wall screen that 山田 has paired."""
+    await page.goto(f"{ward.url}/display")
+    code = await page.locator(".code").inner_text()
+    ward.office.displays.pair(YAMADA, "".join(code.split()), "1階ロビー")
+    await page.goto(f"{ward.url}/display")
+
+
 async def sheet(page: Page, ward: Ward) -> None:
     """What else may be sent, and the message that one answers to."""
     await page.goto(f"{ward.url}/rooms/all?reply=2001/{message_id(3)}")
-    await press(".plus", "#sheet[open]")(page, ward)
+    await press("#sheet summary", "#sheet[open]")(page, ward)
 
 
 async def confirm_wrongly(page: Page, ward: Ward) -> None:
@@ -151,7 +170,15 @@ SCREENS = (
     Screen("event", f"/events/1001/{message_id(55)}", "normal long gone"),
     Screen("event-form", "/events/new", FORM,
            error=press("main button.main", ".problem", title="訓練", start="2026-11-20T09:00")),
-    Screen("documents", "/files", "empty"),
+    Screen("documents", "/files", "empty normal many long"),
+    Screen("document", f"/files/2001/{message_id(9001)}", "normal long"),
+    Screen("alarm", "", "ordered", open=alarmed),
+    Screen("urgent", "/urgent", "empty ordered"),
+    Screen("offer", "", "normal long", None, open=offered),
+    Screen("display-code", "/display", "normal", None),
+    Screen("display", "", "normal ordered long", None, open=wall),
+    Screen("displays", "/displays", "normal long error", YAMADA,
+           error=press("main button", ".problem", code="000000", name="ロビー")),
     Screen("courier", "/courier", "normal many long error gone",
            error=choose("#bring button", "a.pdf", "application/pdf")),
     Screen("reading", "/courier/readings/done", "normal long error gone",
