@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.office_fake import CARD, PIN, SATO, SUZUKI, FakeOffice, refused
 from tests.pages.browser import (
@@ -17,16 +17,12 @@ from tests.pages.browser import (
     send,
     type_log_in,
 )
+from tests.pages.screens import SCREENS, Screen, shown
+from tests.pages.test_layout import FAULTS, NARROW
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OWN = f"1001/{message_id(2)}"
-SCREENS = (
-    "/", "/rooms", "/rooms/all", f"/rooms/all/who/{OWN}", f"/rooms/all/correct/{OWN}",
-    "/rooms/all/note", "/rooms/all/about", "/rooms/new", "/search?q=毛布", "/people?q=鈴木",
-    "/settings", "/courier", "/nothing-here",
-)  # fmt: skip
-NARROW = {"width": 320, "height": 640}
 TABS_MAX = 60
 
 
@@ -46,21 +42,16 @@ async def choose(page: Page, ward: Ward, **cookies: str) -> None:
 # -- sizes and colours -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("lang", ["ja", "easy", "en"])
-async def test_no_screen_scrolls_sideways_with_the_largest_text(
-    ward: Ward, open_page: Open, lang: str
-) -> None:
-    talk(ward.office)
-    page = await open_page(viewport=NARROW)
-    await choose(page, ward, size="largest", lang=lang)
-    await page.goto(f"{ward.url}/login")
-    wide = {"/login": await page.evaluate("document.documentElement.scrollWidth")}
-    await log_in(page, ward)
-    for path in SCREENS:
-        await page.goto(ward.url + path)
-        wide[path] = await page.evaluate("document.documentElement.scrollWidth")
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
+async def test_the_largest_text_fits_a_narrow_screen(chromium: Browser, screen: Screen) -> None:
+    size = {"name": "mr-size", "value": "largest", "domain": "127.0.0.1", "path": "/"}
+    kept = {"cookies": [size], "origins": []}
+    async with shown(
+        chromium, screen, "normal", "easy", viewport=NARROW, storage_state=kept
+    ) as page:
+        faults = await page.evaluate(FAULTS)
 
-    assert {path: px for path, px in wide.items() if px > NARROW["width"]} == {}
+    assert faults == []
 
 
 async def test_a_chosen_size_follows_the_browsers_own(ward: Ward, open_page: Open) -> None:
