@@ -17,7 +17,7 @@ from meshrelay.core.manifest import BLOB_BYTES_MAX
 from meshrelay.core.signing import ID_BYTES
 from meshrelay.core.verdict import Rule
 from meshrelay.desk import talk, versions
-from meshrelay.desk.kind import Item, Kind, Row, Rows, numbered
+from meshrelay.desk.kind import Item, Kind, Row, Rows, numbered, target
 
 NAME = "file"
 # The rows of a file under its blob; those under its room have the kind's name.
@@ -46,6 +46,7 @@ class File(NamedTuple):
     thumbnail: bytes
     replaces: list[bytes] | None = None
     first: versions.First | None = None
+    reply_to: tuple[str, bytes] | None = None
 
 
 def encode_body(file: File) -> bytes:
@@ -131,6 +132,8 @@ def fold(rows: Rows, item: Item) -> None:
             "name": file.name, "type": file.media_type, "size": file.size,
             "blob": file.blob.hex(), "thumbnail": file.thumbnail,
         }  # fmt: skip
+        if answered := target(file.reply_to):
+            more["of"] = answered
     talk.fold(rows, item, more)
     versions.fold(rows, item, DOCUMENT, _newest)
     if item.part is None or item.person is None:

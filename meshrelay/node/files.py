@@ -231,6 +231,7 @@ class Files:
         body: dict[str, Any],
         replaces: list[bytes] | None = None,
         first: tuple[str, bytes] | None = None,
+        reply_to: tuple[str, bytes] | None = None,
     ) -> bytes:
         """The body of a `file` message from what a page posts.
 
@@ -246,7 +247,7 @@ class Files:
         thumbnail = _thumbnail(body.get("thumbnail", ""))
         said = file.File(
             text, str(name).strip(), str(media_type), size, bytes.fromhex(str(blob)), thumbnail,
-            replaces, first,
+            replaces, first, reply_to,
         )  # fmt: skip
         try:
             encoded = file.encode_body(said)

@@ -367,7 +367,7 @@ class Office(Protocol):
         The same id with the same content gives the same answer, for ever. Bodies by kind, where
         a message is named by {"author", "message_id"}:
         `talk`: {"text", "reply_to" (a message of the room, optional)};
-        `file`: {"blob", "name", "type", "text", "thumbnail" (base64)}, see `files`;
+        `file`: {"blob", "name", "type", "text", "thumbnail" (base64), "reply_to"}, see `files`;
         `correction`: {"of", "act" ("correct", "withdraw", "false"), "reason", "text"};
         `pin`: {"of", "on"};
         `room`: {"name", "members" (staff ids), "closed"}: with an empty `room` a new one, whose

@@ -38,7 +38,8 @@ class Saying:
         if kind == listed.NAME:
             return self._room(person, room, body, message)
         if kind == file.NAME:
-            encoded = self._files.encode(body)
+            reply_to = self._answered(person, room, body)
+            encoded = self._files.encode(body, reply_to=reply_to)
         elif kind == talk.NAME:
             encoded = self._talk(person, room, body)
         elif kind == correction.NAME:
@@ -55,9 +56,14 @@ class Saying:
 
     def _talk(self, person: Person, room: str, body: dict[str, Any]) -> bytes:
         text = text_of(body.get("text"))
-        if not body.get("reply_to"):
-            return talk.encode_body(text)
-        return talk.encode_body(text, _named(self._about(person, room, body["reply_to"])))
+        return talk.encode_body(text, self._answered(person, room, body))
+
+    def _answered(
+        self, person: Person, room: str, body: dict[str, Any]
+    ) -> tuple[str, bytes] | None:
+        """The message that a text or a file answers."""
+        of = body.get("reply_to")
+        return _named(self._about(person, room, of)) if of else None
 
     def _correction(self, person: Person, room: str, body: dict[str, Any]) -> bytes:
         found = self._about(person, room, body.get("of"))

@@ -58,12 +58,11 @@ class FilePages(Screens):
 
     async def files(self, request: web.Request) -> web.StreamResponse:
         session = self.session(request)
-        refused, session.refused = session.refused, None
-        kept = refused if refused and refused.path == request.path else None
+        kept = self.refused(request, session)
         person, room = session.seat.person, request.match_info["room"]
         lang, before = self.drawing.lang(request), request.query.get("before") or None
         found = self.office.files.files(person, room, before, FIRST_FILES)
-        view = next((r for r in self.office.rooms(person) if r.id == room), None)
+        view = self.office.room_view(person, room)
         path = f"/rooms/{views.segment(room)}"
         older = f"{path}/files?{urlencode({'before': found[-1].sort})}" if found else ""
         return self.draw(
@@ -72,7 +71,7 @@ class FilePages(Screens):
             session,
             status=kept.error.status if kept else 200,
             error=problems.problem_of(kept.error) if kept else None,
-            title=views.room_name(view, lang) if view else clean_name(room),
+            title=views.room_name(view, lang),
             path=path,
             files=[self._line(each, lang) for each in found],
             older=older if len(found) == FIRST_FILES else "",

@@ -85,10 +85,10 @@ class Pages(Screens):
 
     async def room(self, request: web.Request) -> web.StreamResponse:
         session = self.session(request)
-        refused, session.refused = session.refused, None
-        if refused is None or refused.path != request.path:
+        kept = self.refused(request, session)
+        if kept is None:
             return self._room_page(request, session, None, "")
-        return self._room_page(request, session, refused.error, refused.text)
+        return self._room_page(request, session, kept.error, kept.text)
 
     def _room_page(
         self, request: web.Request, session: Session, error: RefusedError | None, text: str
@@ -175,8 +175,7 @@ class Pages(Screens):
 
     async def note_form(self, request: web.Request) -> web.StreamResponse:
         session = self.session(request)
-        refused, session.refused = session.refused, None
-        kept = refused if refused and refused.path == request.path else None
+        kept = self.refused(request, session)
         room = request.match_info["room"]
         self.office.messages(session.seat.person, room, None, 1)  # refuses who may not enter
         view = self.office.room_view(session.seat.person, room)

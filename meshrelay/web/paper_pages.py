@@ -14,7 +14,7 @@ from meshrelay.web.board_api import check_author
 from meshrelay.web.board_views import Scene
 from meshrelay.web.ids import uuid7
 from meshrelay.web.rights import may_use_rights
-from meshrelay.web.screens import BACKGROUND, Screens
+from meshrelay.web.screens import Screens
 from meshrelay.web.sessions import Refused, Session
 
 
@@ -32,13 +32,6 @@ class PaperPages(Screens):
         lang = self.drawing.lang(request)
         rooms = self.office.rooms(session.seat.person)
         return [(room.id, views.room_name(room, lang)) for room in rooms if not room.closed]
-
-    def refused(self, request: web.Request, session: Session) -> Refused | None:
-        """What was refused when this form was sent, once, to whom the page is shown."""
-        if BACKGROUND in request.headers:
-            return None
-        refused, session.refused = session.refused, None
-        return refused if refused and refused.path == request.path else None
 
     def keep(
         self, request: web.Request, session: Session, form: Mapping[str, str], error: RefusedError

@@ -14,7 +14,7 @@ from meshrelay.web import problems
 from meshrelay.web.doors import Doors
 from meshrelay.web.drawing import Drawing
 from meshrelay.web.rights import Policy, check_rights, has_rights, https_address, may_use_rights
-from meshrelay.web.sessions import Session, Sessions, token_is
+from meshrelay.web.sessions import Refused, Session, Sessions, token_is
 
 # What a person wrote in a form that was refused: never lost.
 KEPT_TEXT = web.RequestKey("kept_text", str)
@@ -74,6 +74,13 @@ class Screens:
         session, form = await self.form(request)
         check_rights(request, session.seat.person, self.policy)
         return session, form
+
+    def refused(self, request: web.Request, session: Session) -> Refused | None:
+        """What was refused when this form was sent, once, to whom the page is shown."""
+        if BACKGROUND in request.headers:
+            return None
+        refused, session.refused = session.refused, None
+        return refused if refused and refused.path == request.path else None
 
     def rights_note(self, request: web.Request, session: Session) -> problems.Problem | None:
         """What to tell somebody whose rights do not work over this connection."""

@@ -120,6 +120,14 @@ def test_a_file_is_a_message_in_its_room_and_listed_there_and_under_its_blob() -
     assert named(rows) == {BLOB: ["ward:01"]}
 
 
+def test_a_file_may_answer_a_message() -> None:
+    answer = folded(photo(body(reply_to=("1002", bytes(16))))).rows["talk", KEY]
+    odd = folded(photo(body(reply_to=("1002", b"short")))).rows["talk", KEY]
+
+    assert talk.shown(answer[2])["of"] == f"1002/{bytes(16).hex()}"
+    assert "of" not in talk.shown(odd[2])
+
+
 def test_a_file_without_a_word_is_shown_without_one() -> None:
     message = folded(photo(body(text=""))).rows["talk", KEY]
 

@@ -52,7 +52,7 @@ def test_a_late_or_uncertain_message_says_so() -> None:
     ("change", "flags"),
     [
         ({"expiry": "expired"}, ("期限切れ",)),
-        ({"expiry": "unsure", "kind": "evacuation"}, ("期限を確認できません",)),
+        ({"expiry": "unsure", "kind": "evacuation"}, ("避難", "期限を確認できません")),
         ({"expiry": "unsure"}, ()),
         ({"trouble": "fork"}, ("分岐", "要確認")),
         ({"trouble": "revoked", "late": True}, ("遅れて届いた", "失効した機器経由", "要確認")),
