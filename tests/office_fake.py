@@ -385,6 +385,15 @@ class FakeOffice:
         name = "・".join(each.name for each in self.members(room) if each != person)
         return RoomView(room, name, name, len(self.members(room)), 0, None)
 
+    def around(
+        self, person: Person, room: str, author: str, message_id: str, limit: int
+    ) -> list[Message]:
+        found = self.messages(person, room, None, 9999)
+        at = [n for n, m in enumerate(found) if (m.author, m.message_id) == (author, message_id)]
+        if not at:
+            raise refused("no_message", "そのメッセージはありません。", "No such message.", 404)
+        return found[max(0, at[0] + 1 - limit // 2) : at[0] + 1 + limit // 2]
+
     def own_last(self, person: Person) -> Message | None:
         return next((m for m in self.visible(person)[::-1] if m.mine and not m.unsigned), None)
 

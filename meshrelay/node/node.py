@@ -559,6 +559,11 @@ class Node:
     def room_view(self, person: Person, room: str) -> RoomView:
         return self._reading.room_view(person, room)
 
+    def around(
+        self, person: Person, room: str, author: str, message_id: str, limit: int
+    ) -> list[Message]:
+        return self._reading.around(person, room, author, message_id, limit)
+
     def own_last(self, person: Person) -> Message | None:
         return self._reading.own_last(person)
 

@@ -418,6 +418,11 @@ class Office(Protocol):
         Raises RefusedError `no_query` (400).
         """
 
+    def around(
+        self, person: Person, room: str, author: str, message_id: str, limit: int
+    ) -> list[Message]:
+        """A message with what was said before and after it, ascending. Raises as `who`."""
+
     def own_last(self, person: Person) -> Message | None:
         """What somebody sent last, of what is here: who has not read it is a tap from Home."""
 

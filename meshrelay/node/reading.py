@@ -233,6 +233,17 @@ class Reading:
         rows = self._views.newest(talk.NAME, room, before, limit)
         return [self.message(found, person) for found in rows if not self.is_hidden(found.row)]
 
+    def around(
+        self, person: Person, room: str, author: str, message_id: str, limit: int
+    ) -> list[Message]:
+        self._rooms.check(person, room)
+        found = self.find(author, message_id)
+        if found is None or found.group != room:
+            raise no_message()
+        rows = self._views.newest(talk.NAME, room, found.sort + "~", limit // 2)
+        rows += self._views.above(talk.NAME, room, found.sort, limit // 2)
+        return [self.message(each, person) for each in rows if not self.is_hidden(each.row)]
+
     def rooms(self, person: Person) -> list[RoomView]:
         return [self.room_view(person, room) for room in self._rooms.visible_to(person)]
 

@@ -97,7 +97,9 @@ class Pages(Screens):
         room = request.match_info["room"]
         before = request.query.get("before") or None
         cursor = office.changes(person, None).cursor
-        found = office.messages(person, room, before, FIRST_MESSAGES)
+        hit = request.query.get("around", "")
+        around = self._around(session, room, hit)
+        found = around or office.messages(person, room, before, FIRST_MESSAGES)
         view = office.room_view(person, room)
         pinned = office.pinned(person, room)
         reply = self._reply(request, session, room)
@@ -108,7 +110,7 @@ class Pages(Screens):
             room=room,
             cursor=cursor,
             messages=found,
-            more=len(found) == FIRST_MESSAGES,
+            more=bool(around) or len(found) == FIRST_MESSAGES,
             first_n=FIRST_MESSAGES,
             wards=wards,
             shapes=views.SHAPES,
@@ -134,13 +136,24 @@ class Pages(Screens):
             bubbles=views.bubbles(found, office.wards, lang),
             unread=_unread(found),
             path=path,
-            older=older if len(found) == FIRST_MESSAGES else "",
-            newest=path if before else "",
+            older=older if around or len(found) == FIRST_MESSAGES else "",
+            newest=path if before or around else "",
+            hit=hit if around else "",
             text=text,
             message_id=uuid7(office.now_ms()),
             data=data,
-            live=before is None,
+            live=before is None and not around,
         )
+
+    def _around(self, session: Session, room: str, hit: str) -> list[Message]:
+        """The message of this room that `?around=author/id` names, and what stands around it."""
+        author, _, message_id = hit.partition("/")
+        if not message_id:
+            return []
+        try:
+            return self.office.around(session.seat.person, room, author, message_id, FIRST_MESSAGES)
+        except RefusedError:
+            return []
 
     def _reply(self, request: web.Request, session: Session, room: str) -> Message | None:
         """The message of this room that `?reply=author/id` names, if it is here."""
@@ -272,7 +285,7 @@ class Pages(Screens):
         of_mine = message.mine or bool(message.unsigned)
         return {
             "room": views.room_name(view, lang),
-            "around": "?" + urlencode({"before": message.sort + "~"}),
+            "around": f"?{urlencode({'around': f'{message.author}/{message.message_id}'})}#here",
             "reply": "?" + urlencode({"reply": f"{message.author}/{message.message_id}"}),
             "open": not view.closed,
             "pinned": bool(message.body.get("pinned")),

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from meshrelay.errors import RefusedError
 from meshrelay.node.office import Message, Person, Posted, RoomView
-from meshrelay.web import problems, views
+from meshrelay.web import problems, views, words_rooms
 from meshrelay.web.ids import uuid7
 from meshrelay.web.screens import Screens, seen
 from meshrelay.web.sessions import Session
@@ -69,8 +69,11 @@ class RoomPages(Screens):
     def _hit(self, message: Message, person: Person, asked: str, lang: str) -> dict[str, Any]:
         text = views.text_of(message, lang) or word("unknown_kind", lang)
         room = f"/rooms/{views.segment(message.room)}"
+        drawn = views.bubbles([message], self.office.wards, lang)[0]
         return {
-            "href": f"{room}?{urlencode({'before': message.sort + '~'})}",
+            "href": f"{room}?{urlencode({'around': drawn.key})}#here",
+            "flags": drawn.flags,
+            "struck": drawn.struck,
             "room": views.room_name(self.office.room_view(person, message.room), lang),
             "name": views.author_words(message, lang),
             "time": f"{views.day_words(message.created_ms, lang)} "
@@ -235,7 +238,8 @@ class RoomPages(Screens):
             text=form.get("text", str(found.body.get("text", ""))),
             acts=[(each, word(f"correct_{each}", lang)) for each in views.REPLACED],
             act=form.get("act", "correct"),
-            reason=form.get("reason", word("correct_default", lang)),
+            reason=form.get("reason", ""),
+            reasons=[word(key, lang) for key in words_rooms.REASONS],
             message_id=form.get("id") or uuid7(self.office.now_ms()),
         )
 

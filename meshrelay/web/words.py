@@ -131,7 +131,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "age_h": ("{n}時間", "{n} h"),
     "age_d": ("{n}日", "{n} d"),
     # a room
-    "write": ("メッセージを書く", "Write a message"),
+    "write": ("メッセージ", "Message"),
     "send": ("送信", "Send"),
     "older": ("前のメッセージ", "Earlier messages"),
     "newest": ("最新のメッセージ", "Newest messages"),
@@ -196,7 +196,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "logout_wait": ("待つ", "Wait"),
     "logout_drop": ("消してログアウト", "Delete and log out"),
     # who has read
-    "who_title": ("届いた先と既読", "Delivered and read"),
+    "who_title": ("このメッセージ", "This message"),
     "where_title": ("持っている機器", "Machines that hold it"),
     "people_title": ("宛先の人", "Addressees"),
     "holder_at": ("{time} 確認", "confirmed {time}"),

@@ -20,13 +20,13 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "The earlier message is not on this machine",
     ),
     "pinned": ("固定", "Pinned"),
-    "room_said": ("ルーム「{name}」（{n}人）", "Room “{name}” (members: {n})"),
+    "room_said": ("ルーム「{name}」を{n}人にしました", "Room “{name}”: {n} members now"),
     "room_ended": ("ルーム「{name}」を終了しました", "Closed the room “{name}”"),
     # the room
     "pair_note": ("暗号化なし・庁内の機器に保存", "Not encrypted; stored on the city's machines"),
     "replying": ("{name}に返信", "Reply to {name}"),
     "reply_cancel": ("返信をやめる", "Do not reply"),
-    "more": ("定型文・窓口の内容", "Quick phrases, notes from the counter"),
+    "more": ("定型文・記録", "Quick phrases, notes"),
     "phrase_1": ("了解しました。", "Understood."),
     "phrase_2": ("確認して連絡します。", "I will check and tell you."),
     "phrase_3": ("向かっています。", "On my way."),
@@ -51,7 +51,9 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "correct_false": ("誤報だった（線を引いて残す）", "It was false: struck, still readable"),
     "correct_text": ("正しい文", "The right words"),
     "correct_reason": ("理由", "Reason"),
-    "correct_default": ("書きまちがい", "A slip of the pen"),
+    "reason_slip": ("書きまちがい", "A slip of the pen"),
+    "reason_place": ("送り先ちがい", "Sent to the wrong room"),
+    "reason_news": ("状況が変わった", "Things have changed"),
     "correct_help": (
         "元のメッセージは記録に残ります。訂正は新しいメッセージとして届き、未読になります。",
         "The earlier message stays on record. The correction arrives as a new, unread message.",
@@ -68,6 +70,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "room_new": ("新しいルーム", "New room"),
     "room_name": ("ルームの名前", "Name of the room"),
     "room_members": ("メンバー", "Members"),
+    "room_found": ("見つかった人（入れる人に印を付ける）", "Found: tick whom to add"),
     "room_add": ("加える人をさがす", "Find people to add"),
     "room_make": ("このルームを作る", "Make this room"),
     "room_save": ("変更を出す", "Save the change"),
@@ -111,4 +114,5 @@ ISLAND_KEYS = (
     "room_ended",
 )  # fmt: skip
 
+REASONS = ("reason_slip", "reason_place", "reason_news")
 PHRASES = tuple(f"phrase_{n}" for n in range(1, 7))

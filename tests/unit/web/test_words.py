@@ -18,6 +18,7 @@ from meshrelay.web.file_pages import SHAPES as FILE_SHAPES
 from meshrelay.web.views import ACTS, REASONS, REPLACED, SOURCES
 from meshrelay.web.words import ISLAND_KEYS, TABLE, age_words, island_words, word
 from meshrelay.web.words_rooms import PHRASES
+from meshrelay.web.words_rooms import REASONS as REASON_WORDS
 
 WEB = files("meshrelay.web")
 TEMPLATES = sorted(p.name for p in (WEB / "templates").iterdir() if p.name.endswith(".html"))
@@ -172,7 +173,7 @@ def test_every_word_is_used() -> None:
     computed |= {f"advice_{reason}" for reason in REASONS} | {f"source_{each}" for each in SOURCES}
     computed |= {f"card_{state}" for state in CARD_SHAPES} | {f"done_{each}" for each in DONE}
     computed |= {f"file_{state}" for state in FILE_SHAPES}
-    computed |= {f"act_{each}" for each in ACTS} | set(PHRASES)
+    computed |= {f"act_{each}" for each in ACTS} | set(PHRASES) | set(REASON_WORDS)
     computed |= {f"{what}_{each}" for what in ("replaced", "correct") for each in REPLACED}
     computed |= {f"room_rule_{each}" for each in ("all", "ward", "unit", "role", "pair", "list")}
     computed |= {f"kind_{kind}" for kind in ROLES} | {f"done_{each}" for each in DISPLAY_DONE}
