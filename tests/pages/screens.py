@@ -160,7 +160,7 @@ SCREENS = (
     Screen("reply", f"/rooms/all?reply=2001/{message_id(3)}", "normal long"),
     Screen("pair", "/rooms/pair:1001+2001", "empty long"),
     Screen("files", "/rooms/all/files", "empty normal many long error gone",
-           error=choose("#send button", "動画.mp4", "video/mp4")),
+           error=choose("#send button.main", "動画.mp4", "video/mp4")),
     Screen("boards", "/boards", "empty normal many long gone"),
     Screen("notice", f"/boards/2001/{message_id(51)}", "normal long gone"),
     Screen("notice-form", "/boards/new", FORM,
