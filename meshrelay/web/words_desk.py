@@ -68,6 +68,12 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "Nothing half-written or unsent is left on this device.",
     ),
     "switch": ("交代", "Switch person"),
+    # a form that got no answer
+    "no_answer": ("区の機器につながりません。", "No contact with the ward's machine."),
+    "no_answer_next": (
+        "区役所のWi-Fiにつながっているか見て、もう一度押してください。",
+        "See that this device is on the ward office's Wi-Fi, and press again.",
+    ),
     # the locked screen
     "lock_now": ("画面を隠す", "Hide the screen"),
     "lock_title": ("画面を隠しています", "The screen is hidden"),

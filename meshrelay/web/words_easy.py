@@ -89,6 +89,9 @@ TABLE: Mapping[str, str] = {
     "switched": "前の人は出ました。つぎの人のカードを入れてください。",
     "swept": "書いたものは、ここには何ものこっていません。",
     "switch": "人がかわる",
+    # a form that got no answer
+    "no_answer": "区のきかいとつながっていません。",
+    "no_answer_next": "区役所のWi-Fiを使っているか見て、もう一回おしてください。",
     # the locked screen
     "lock_now": "画面を見えなくする",
     "lock_title": "画面を見えなくしました",

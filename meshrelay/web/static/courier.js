@@ -1,8 +1,8 @@
 // A courier file goes up with a bar, and what was made for carrying away is said; without this
 // script both forms send what they are.
 
-import { data, say } from "./net.js";
-import { hide, sentences, show } from "./problem.js";
+import { data } from "./net.js";
+import { hide, sentences, show, showGone } from "./problem.js";
 
 const form = document.getElementById("bring");
 const button = form.querySelector("button[type=submit]");
@@ -38,7 +38,7 @@ function ended(request) {
   }
   if (told.code === "not_logged_in" || told.code === "seat_closed") location.replace("/login");
   if (told.code) show(...sentences(told));
-  else show(say("node_gone"), "");
+  else showGone();
   sending.hidden = true;
   button.disabled = false;
 }

@@ -3,7 +3,7 @@
 
 import { Unreachable, say } from "./net.js";
 import { forgetCard, keepCard, keptCard } from "./card.js";
-import { hide, sentences, show } from "./problem.js";
+import { hide, sentences, show, showGone } from "./problem.js";
 import { askSealed } from "./seal.js";
 import { sweep } from "./store.js";
 
@@ -112,7 +112,7 @@ form.addEventListener("submit", async (event) => {
     }
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    show(say("node_gone"), "");
+    showGone();
   }
   button.disabled = false;
   button.textContent = label;

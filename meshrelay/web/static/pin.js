@@ -2,7 +2,7 @@
 // they are, and the page says what that means.
 
 import { Unreachable, data, say } from "./net.js";
-import { sentences, show } from "./problem.js";
+import { sentences, show, showGone } from "./problem.js";
 import { askSealed } from "./seal.js";
 
 const holder = document.getElementById("problem");
@@ -33,7 +33,7 @@ document.querySelectorAll("form[data-api]").forEach((form) => {
       form.querySelector("input[type=password]").focus({ preventScroll: true });
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
-      show(say("node_gone"), "");
+      showGone();
     }
     button.disabled = false;
   });

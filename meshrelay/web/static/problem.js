@@ -20,6 +20,11 @@ export function show(sentence, next) {
   holder.scrollIntoView({ block: "nearest" }); // its margin keeps it from under the header
 }
 
+// Nothing of a PIN or a chosen file is kept, so the words of the outbox would be untrue here.
+export function showGone() {
+  show(holder.dataset.gone, holder.dataset.next);
+}
+
 export function hide() {
   holder.textContent = "";
 }
