@@ -14,6 +14,9 @@ from aiohttp import hdrs, web
 from meshrelay.web.guard import accepts_gzip
 
 _REMARK = re.compile(rb"^[ \t]*(//[^\n]*|/\*[^*]*\*/)\n", re.MULTILINE)
+_INDENT = re.compile(rb"^[ \t]+", re.MULTILINE)
+# Nothing in our styles' strings looks so.
+_CSS_GAP = re.compile(rb"([{};:,])\s+")
 _TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -73,12 +76,14 @@ class Assets:
         return web.Response(body=asset.body, headers=headers)
 
 
-def _without_remarks(body: bytes) -> bytes:
-    """Our own scripts and styles without what only their readers need: a tenth of a page's bytes.
+def _spare(body: bytes, content_type: str) -> bytes:
+    """Our own scripts and styles without what only their readers need: an eighth of a page's bytes.
 
-    A script's remark has a line of its own, and no line within a template literal begins with //.
+    A script's remark has a line of its own; no line within a template literal begins with // or
+    needs the spaces before it.
     """
-    return _REMARK.sub(b"", body)
+    spare = _INDENT.sub(b"", _REMARK.sub(b"", body))
+    return _CSS_GAP.sub(rb"\1", spare) if content_type == "text/css" else spare
 
 
 def _read(folder: Traversable, prefix: str) -> list[tuple[str, Asset]]:
@@ -89,7 +94,7 @@ def _read(folder: Traversable, prefix: str) -> list[tuple[str, Asset]]:
         elif content_type := _TYPES.get("." + item.name.rpartition(".")[2]):
             body = item.read_bytes()
             if not prefix:
-                body = _without_remarks(body)
+                body = _spare(body, content_type)
             etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
             zipped = gzip.compress(body, 9, mtime=0)
             found.append((prefix + item.name, Asset(content_type, body, zipped, etag)))

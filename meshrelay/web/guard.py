@@ -172,6 +172,6 @@ def _gzipped(request: web.Request, response: web.StreamResponse) -> web.StreamRe
     ):
         response.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
         if accepts_gzip(request):
-            response.body = gzip.compress(response.body, 6, mtime=0)
+            response.body = gzip.compress(response.body, 9, mtime=0)
             response.headers[hdrs.CONTENT_ENCODING] = "gzip"
     return response

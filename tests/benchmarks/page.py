@@ -174,4 +174,5 @@ async def _load(context: BrowserContext, address: str, messages: int) -> Traffic
     shown = await page.locator(".msg").count()
     if shown < messages:
         raise AssertionError(f"{shown} of {messages} messages are shown")
+    await page.close()
     return traffic

@@ -11,7 +11,7 @@ import { bubblesOf, clean, dayWords, hourMinute, iso, keyOf } from "./draw.js";
 const AT_BOTTOM_PX = 60;
 const READ_PAUSE_MS = 1000;
 const READ_ITEMS_MAX = 200;
-const WARM_MS = 3000;
+const WARM_MS = 10000;
 const ROOM_PATH = "/api/rooms/" + encodeURIComponent(data.room) + "/messages";
 
 const scroll = document.getElementById("main");

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 
 import pytest
 
-from meshrelay.web.assets import Assets
-
-CSS = Assets()["page.css"].body.decode()
+CSS = (files("meshrelay.web") / "static" / "page.css").read_text("utf-8")
 LIGHT, DARK = (dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{3,6})", part)) for part in (
     CSS.split("prefers-color-scheme: dark")[0],
     CSS.split("prefers-color-scheme: dark")[1].split("\n}\n")[0],
