@@ -49,6 +49,8 @@ def serve_node(directory: Path, moved: bool = False) -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
+    # It warns, with a traceback, of every interface without a route; discovery tells what matters.
+    logging.getLogger("zeroconf").setLevel(logging.ERROR)
     config, keys = read_node_dir(directory, moved)
     with _only_one(directory):
         keep_machine(directory, keys.signer.public)

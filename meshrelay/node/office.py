@@ -308,7 +308,7 @@ class Office(Protocol):
         """Open a seat; about 0.1 s.
 
         Raises:
-            RefusedError: codes `unknown_card`, `wrong_pin`, `wait` (too many tries, the
+            RefusedError: codes `card_typo`, `unknown_card`, `wrong_pin`, `wait` (tries, the
                 sentence names the seconds), `choose_pin` (first use of this card: call
                 again with `pin_again` equal to `pin`), `pin_mismatch`, `pin_too_short`,
                 `pin_too_simple`, `not_bound` (a card with special rights that was not bound

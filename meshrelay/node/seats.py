@@ -16,6 +16,7 @@ from meshrelay.node.identity import (
     PIN_CHARS_MIN,
     PIN_CHARS_MIN_HQ,
     Opened,
+    card_code,
     card_signer,
     open_session,
 )
@@ -122,7 +123,14 @@ class Turnstile:
         return opened, to_person(person)
 
     def card_of(self, staff_id: str, code: str) -> bytes:
-        """The staff record of a card. Raises RefusedError `unknown_card`, `card_revoked`."""
+        """The staff record of a card.
+
+        Raises RefusedError `card_typo`, `unknown_card`, `card_revoked`.
+        """
+        try:
+            card_code(code)
+        except ValueError:
+            raise _card_typo() from None
         staff_id = _typed(staff_id)
         staff = self._book.staff_by_number.get(staff_id)
         if staff is not None and self._card_fits(staff, staff_id, code):
@@ -227,6 +235,17 @@ def same_pin() -> RefusedError:
         "別のPINを決めてください。",
         "Choose another one.",
         400,
+    )
+
+
+def _card_typo() -> RefusedError:
+    return RefusedError(
+        "card_typo",
+        "カード番号に打ちまちがいがあります。",
+        "The card code has a typing error.",
+        "カードを見て、最後の記号（*~$= のこともあります）まで入れてください。",
+        "Look at the card and type it up to the last sign, which may be one of *~$=.",
+        401,
     )
 
 

@@ -35,7 +35,15 @@ ORDERS = ("mode", "instruction", "evacuation", "notice")
 ACTS = ("correct", "withdraw", "false", "pinned", "unpinned")
 REPLACED = ("correct", "withdraw", "false")
 QUOTE_CHARS_MAX = 60
-SHAPES = {"unsent": "◌", "trouble": "▲", "node": "○", "wards": "◐", "archive": "●", "read": "✓"}
+SHAPES = {
+    "unsent": "◌",
+    "trouble": "▲",
+    "node": "○",
+    "wards": "◐",
+    "archive": "●",
+    "read": "✓",
+    "none": "·",
+}
 
 
 class Mark(Struct, frozen=True):
@@ -254,7 +262,9 @@ def delivery_marks(message: Message, lang: str) -> tuple[Mark, ...]:
     if not marks or message.place == "node":
         marks.append(mark("node"))
     members = "?" if message.members_n is None else message.members_n
-    marks.append(mark("read", n=message.read_n, m=members))
+    read = mark("read", n=message.read_n, m=members)
+    # No tick where nobody has read anything.
+    marks.append(read if message.read_n else Mark(read.key, SHAPES["none"], read.text))
     return tuple(marks)
 
 
