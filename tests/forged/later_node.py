@@ -37,6 +37,8 @@ from meshrelay.desk import talk
 from meshrelay.desk.kind import Item, Kind, Rows, place
 from meshrelay.errors import FrameError
 from meshrelay.node import folding, posting
+from meshrelay.node.office import Person
+from meshrelay.node.saying import Saying
 from tests.forged.asked_node import Asked, main
 
 TRIAGE = "triage"
@@ -88,9 +90,10 @@ def longer_author_part(
     return session.sign1(encode([*part, *MORE]), aad)
 
 
-def longer_talk(text: str) -> bytes:
+def longer_talk(text: str, reply_to: tuple[str, bytes] | None = None) -> bytes:
     """As `talk.encode_body`, with keys of a later version."""
-    return encode({1: text, 2: MORE, 30: "later"})
+    answered = {} if reply_to is None else {2: list(reply_to)}
+    return encode({1: text, **answered, 3: MORE, 30: "later"})
 
 
 def later_content(kind: int, fields: Any) -> Any:
@@ -102,11 +105,13 @@ def later_content(kind: int, fields: Any) -> Any:
     return Gauge(fields[0], fields[1])
 
 
-def later_body(kind: str, body: dict[str, Any]) -> bytes:
-    """As `posting.refuse_body`, with one kind more."""
+def later_encode(
+    self: Saying, person: Person, kind: str, room: str, body: dict[str, Any], message: bytes
+) -> tuple[str, bytes]:
+    """As `Saying.encode`, with one kind more."""
     if kind == TRIAGE:
-        return b"triage " + str(body["text"]).encode()
-    return _refuse_body(kind, body)
+        return room, b"triage " + str(body["text"]).encode()
+    return _encode(self, person, kind, room, body, message)
 
 
 def longer_send(self: LanLink, frame: bytes) -> None:
@@ -117,14 +122,14 @@ def longer_send(self: LanLink, frame: bytes) -> None:
 
 _content = records._content
 _send = LanLink.send
-_refuse_body = posting.refuse_body
+_encode = Saying.encode
 
 
 def become_later() -> None:
     """Replace what a later version does otherwise; in this process, for good."""
     accept.make_entry = longer_entry  # type: ignore[attr-defined]
     posting.sign_author_part = longer_author_part  # type: ignore[attr-defined]
-    posting.refuse_body = later_body
+    Saying.encode = later_encode  # type: ignore[method-assign]
     talk.encode_body = longer_talk
     records._content = later_content
     records._NAMES[LATER_RECORD] = "gauge"
