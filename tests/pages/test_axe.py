@@ -37,7 +37,9 @@ async def violations(page: Page) -> list[str]:
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
 async def test_a_screen_has_no_violation(chromium: Browser, screen: Screen, lang: str) -> None:
     found = {}
-    sizes = {"normal": (100, 200), "error": (100,), "gone": (100,)}
+    sizes = {"normal": (100, 200)}
+    if lang == "ja":  # what they add is drawn by the same few macros in both languages
+        sizes |= {"error": (100,), "gone": (100,)}
     for state in sizes.keys() & set(screen.states.split()):
         async with shown(chromium, screen, state, lang) as page:
             await page.evaluate(AXE_SCRIPT)

@@ -245,6 +245,7 @@ async def test_every_flow_goes_without_script(ward: Ward, open_page: Open) -> No
     await page.locator(".msg.mine a.marks").first.click()
     await page.click(".actions a[href*='/correct/']")
     await page.fill("[name=text]", "倉庫から毛布を300枚送ります。")
+    await page.fill("[name=reason]", "数えまちがい")
     await page.click("form.panel button.main")
     await expect(page.locator(".msg .struck")).to_have_count(1)
 

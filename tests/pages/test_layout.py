@@ -23,7 +23,10 @@ async def test_a_narrow_screen_shows_everything_at_both_sizes_of_text(
     chromium: Browser, screen: Screen, lang: str
 ) -> None:
     found = {}
-    for state in screen.states.split():
+    states = screen.states.split()
+    if lang == "en":  # the longer words; what a state adds is tried with the Japanese ones
+        states = [each for each in states if each in ("normal", "long")]
+    for state in states:
         async with shown(chromium, screen, state, lang, viewport=NARROW) as page:
             for percent in (100, 200):
                 await text_size(page, percent)
