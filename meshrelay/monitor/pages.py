@@ -94,6 +94,7 @@ class Drawing:
             age=lambda at_ms: words.age(view.age_ms(at_ms) or 0, lang),
             clock=lambda at_ms: words.clock(at_ms, view.now_ms),
             name=lambda row: plain(words.name(row, lang)),
+            cause=lambda code: words.CAUSES[lang].get(code, code),
             ward_name=lambda ward: plain(str(names.get(ward, ward))),
             other="/monitor/en" if lang == "ja" else "/monitor",
         )

@@ -13,6 +13,36 @@ JST: Final = timezone(timedelta(hours=9))
 # A sentence that names more wards than this is not read; the tiles name them all.
 NAMES_MAX: Final = 6
 
+# Why something was refused, in the words of the table; a cause without one is told as it is.
+CAUSES: Mapping[str, Mapping[str, str]] = {
+    "ja": {
+        "bad_signature": "署名が不正",
+        "signature": "署名が不正",
+        "malformed": "形が不正",
+        "not_entitled": "権限なし",
+        "no_credential": "証明が未着",
+        "no_record": "記録が未着",
+        "foreign_network": "別の網",
+        "gap": "途中が欠け",
+        "fork": "分岐",
+        "ended": "終了後",
+        "replayed": "写し直し",
+        "own_log": "自分の記録",
+        "oversize": "大きすぎ",
+        "role": "役割なし",
+        "schema": "内容が不正",
+        "empty": "空",
+        "no_room": "宛先なし",
+        "revoked": "失効",
+        "staff_revoked": "失効後",
+        "stray_piece": "余分な断片",
+        "wrong_piece": "違う断片",
+        "payload_replayed": "写し直し",
+        "disk": "満杯",
+    },
+    "en": {},
+}
+
 TEXT: Final[Mapping[str, Mapping[str, str]]] = {
     "ja": {
         "title": "復旧モニター",

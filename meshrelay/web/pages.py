@@ -254,7 +254,6 @@ class Pages(Screens):
         holders = [
             {
                 "ward": views.ward_name(holder.ward, office.wards, lang),
-                "node": holder.node[:8],
                 "archive": holder.archive,
                 "time": views.short_time(holder.stated_ms, now_ms),
             }

@@ -36,7 +36,7 @@ ACTS = ("correct", "withdraw", "false", "pinned", "unpinned")
 REPLACED = ("correct", "withdraw", "false")
 QUOTE_CHARS_MAX = 60
 SHAPES = {
-    "unsent": "◌",
+    "unsent": "▷",
     "trouble": "▲",
     "node": "○",
     "wards": "◐",

@@ -162,8 +162,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "They are sent when that person logs in.",
     ),
     "node_gone": (
-        "区の機器につながりません。書いたものはこの端末に残ります。",
-        "No contact with the ward's machine. What you write stays on this device.",
+        "区の機器につながりません。Wi-Fiを確かめてください。書いたものはこの端末に残ります。",
+        "No contact with the ward's machine. Check the Wi-Fi. What you write stays on this device.",
     ),
     "pin_to_send": (
         "ログインが終わっています。新しいメッセージは届きません。PINを入れると送信します。",

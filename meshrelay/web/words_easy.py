@@ -167,14 +167,15 @@ TABLE: Mapping[str, str] = {
     "correct_correct": "直す（新しい文を書く）",
     "correct_withdraw": "やめる（文は見えなくなります）",
     "correct_false": "まちがいだった（線を引いてのこします）",
-    "correct_text": "正しい文",
+    "correct_text": "正しい文（直すときだけ）",
     "correct_reason": "なぜ直しますか",
     "reason_slip": "書きまちがい",
     "reason_place": "送り先ちがい",
     "reason_news": "前と今がちがう",
     "correct_help": "前のメッセージものこります。直したものは、新しいメッセージになります。",
     "correct_send": "これで送る",
-    "write_to": "人をさがして書く",
+    "people_write": "トークを開く",
+    "write_to": "人をさがす",
     "people_find": "名前・ふりがな・番号・組",
     "people_none": "見つかりません。ほかのことばでさがしてください。",
     "people_full": "多いので、はじめの{n}人だけ見せています。もう少し書いてください。",
@@ -195,7 +196,7 @@ TABLE: Mapping[str, str] = {
     "room_rule_pair": "二人のルームです。本部の人も読むことができます。",
     "room_rule_list": "人をえらんだルームです。",
     "search": "さがす",
-    "search_title": "メッセージをさがす",
+    "search_title": "さがす",
     "search_words": "さがすことば",
     "search_in": "{room}の中",
     "search_everywhere": "ぜんぶのルームでさがす",
@@ -211,7 +212,9 @@ TABLE: Mapping[str, str] = {
     "outbox_other": (
         "ほかの人がまだ送っていないものが{n}こあります。その人がログインすると送ります。"
     ),
-    "node_gone": "区のきかいとつながっていません。書いたものはここにのこります。",
+    "node_gone": (
+        "区のきかいとつながっていません。Wi-Fiを見てください。書いたものはここにのこります。"
+    ),
     "pin_to_send": ("ログインがおわりました。新しいメッセージは来ません。PINを入れると送ります。"),
     "pin_needed": "ログインがおわりました。新しいメッセージは来ません。PINを入れてください。",
     "revoked_here": (

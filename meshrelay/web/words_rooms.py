@@ -49,7 +49,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "correct_correct": ("訂正する（新しい文を出す）", "Correct it with new words"),
     "correct_withdraw": ("取り消す（文を隠す）", "Withdraw it: its words are hidden"),
     "correct_false": ("誤報だった（線を引いて残す）", "It was false: struck, still readable"),
-    "correct_text": ("正しい文", "The right words"),
+    "correct_text": ("正しい文（訂正のときだけ）", "The right words (to correct only)"),
     "correct_reason": ("理由", "Reason"),
     "reason_slip": ("書きまちがい", "A slip of the pen"),
     "reason_place": ("送り先ちがい", "Sent to the wrong room"),
@@ -60,8 +60,9 @@ TABLE: Mapping[str, tuple[str, str]] = {
     ),
     "correct_send": ("これで出す", "Send it"),
     # rooms of one's own
-    "write_to": ("人をさがして書く", "Write to somebody"),
+    "write_to": ("人をさがす", "Find somebody"),
     "people_find": ("名前・ふりがな・職員番号・班", "Name, kana, number or unit"),
+    "people_write": ("トークを開く", "Open the talk"),
     "people_none": ("見つかりません。ほかの言葉でさがしてください。", "Nobody. Try another word."),
     "people_full": (
         "多いため、はじめの{n}人だけです。もう少し入れてください。",
@@ -91,7 +92,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "room_rule_list": ("メンバーを選んだルームです。", "A room with chosen members."),
     # search
     "search": ("さがす", "Search"),
-    "search_title": ("メッセージをさがす", "Search messages"),
+    "search_title": ("さがす", "Search"),
     "search_words": ("さがす言葉", "Words to search for"),
     "search_in": ("{room}の中", "In {room}"),
     "search_everywhere": ("すべてのルームでさがす", "Search every room"),

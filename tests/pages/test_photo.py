@@ -31,6 +31,7 @@ from meshrelay.web.guard import Handler
 from meshrelay.web.server import Server, create_app, serve
 from meshrelay.web.strip import orientation
 from tests.pages.browser import ARGS, CHROMIUM, PHONE, PLAIN_HOST, UNSENT, Open
+from tests.pages.test_taps import Person
 from tests.photos import PLACE, XMP, with_exif
 from tests.town import SATO, Town, build_town
 
@@ -204,6 +205,25 @@ async def until(page: Page, script: str) -> None:
 
 async def arrived(page: Page, text: str) -> None:
     await expect(own(page, text).locator(".mark-node")).to_be_visible(timeout=20_000)
+
+
+async def test_a_photo_is_three_presses_of_enter_from_home(
+    kita: Kita, open_page: Open, camera: bytes
+) -> None:
+    page = await open_page()
+    await log_in(page, kita, "/")
+    person = Person(page, touch=False)
+    await person.press(page.locator(".rooms a", has_text="全庁"))
+    await page.wait_for_url("**/rooms/all")
+    async with page.expect_file_chooser() as chooser:
+        await person.press(page.locator(CAMERA_BUTTON))
+    await (await chooser.value).set_files([jpeg(camera)])
+    await person.type(page.locator("#text"), "鍵盤で送る")
+    await person.press(page.locator("#write button.main"))
+    await arrived(page, "鍵盤で送る")
+
+    assert person.taps == 3
+    assert kita.photo("鍵盤で送る")[0]["type"] == "image/jpeg"
 
 
 async def test_a_photo_is_three_taps_from_home_small_upright_and_says_nothing_of_the_place(

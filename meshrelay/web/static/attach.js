@@ -300,7 +300,7 @@ export function positionBox(ticked, call) {
 export async function offer(form, chosen, hold, keep) {
   const tray = element("div", "", "tray");
   tray.setAttribute("role", "status");
-  tray.append(element("p", "◌ " + shortened(chosen.name)));
+  tray.append(element("p", "▷ " + shortened(chosen.name)));
   document.querySelectorAll(".tray").forEach((old) => old.remove());
   form.before(tray);
   const prepared = await prepare(chosen, keep);

@@ -31,14 +31,14 @@ export function keepBanner(outbox, countHere) {
     if (countHere) {
       const refused = outbox.mine().filter((item) => item.problem);
       const waiting = outbox.mine().length - refused.length;
-      if (waiting) parts.push(part("◌ " + say("outbox_n", { n: waiting })));
+      if (waiting) parts.push(part("▷ " + say("outbox_n", { n: waiting })));
       if (refused.length) {
         const room = "/rooms/" + encodeURIComponent(refused[0].room);
         parts.push(part("▲ " + say("outbox_refused", { n: refused.length }), room, say("open_room")));
       }
     }
     const others = outbox.otherCount();
-    if (others) parts.push(part("◌ " + say("outbox_other", { n: others })));
+    if (others) parts.push(part("▷ " + say("outbox_other", { n: others })));
     const text = parts.map((p) => p.textContent).join("");
     if (box.dataset.text !== text) {
       box.dataset.text = text;

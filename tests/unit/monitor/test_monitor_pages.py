@@ -93,7 +93,7 @@ def test_a_row_tells_word_path_backlog_and_refusals() -> None:
     late = row_of(document, "西成区")
     assert "遅れ" in late
     assert "47分前" in late
-    assert "signature 4 gap 2 foreign network 1 ほか1" in late
+    assert "署名が不正 4 途中が欠け 2 foreign network 1 ほか1" in late
     assert "残り 9" in document
     assert "31/40" in document
 
