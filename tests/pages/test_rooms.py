@@ -34,7 +34,7 @@ async def test_a_reply_begins_at_the_message_and_shows_what_it_answers(
     await expect(own.locator(".quoted")).to_contain_text("鈴木 一郎 水は足りますか")
     await expect(page.locator("#reply")).to_have_count(0)
     await send(page, "30本です")
-    await expect(own).to_have_count(2)
+    await expect(page.locator(".msg.mine .mark-node")).to_have_count(2)
     assert "quote" not in own_messages(ward)[-1].body
 
 
@@ -186,7 +186,9 @@ async def test_search_shows_where_the_words_stand_and_leads_there(
     await expect(page.locator("mark")).to_have_text("毛布")
     await page.click(".hits a")
 
-    await expect(page.locator(".msg").last).to_contain_text("毛布 7枚")
+    await expect(page.locator("#here")).to_contain_text("毛布 7枚")
+    await expect(page.locator("#here")).to_be_in_viewport()
+    await expect(page.locator("#here ~ .msg").first).to_contain_text("水 8本")
     await page.goto(f"{ward.url}/search?q=存在しない言葉")
     await expect(page.locator("main")).to_contain_text("見つかりません")
 

@@ -112,10 +112,15 @@ function blink(on) {
   icon.href = on ? folder + "icon-urgent.svg" : calm;
 }
 
-async function draw() {
-  const answer = await fetch("/told", { cache: "no-store", headers: { Accept: "text/html" } });
-  if (!answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("told");
+// What was asked for before the last word came is not drawn any more.
+let asked = 0;
+
+async function draw(mine) {
+  const text = await fetch("/told", { cache: "no-store", headers: { Accept: "text/html" } })
+    .then((answer) => answer.text())
+    .catch(() => "");
+  const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("told");
+  if (!fresh || mine !== asked) return false; // no contact, or logged out: what is shown stays
   const placed = document.importNode(fresh, true);
   if (bar && bar.isConnected) bar.replaceWith(placed);
   else document.querySelector("header").before(placed);
@@ -126,6 +131,7 @@ async function draw() {
     wake();
     ring(shown + "!"); // pressed: at once, not within the minute
   };
+  return true;
 }
 
 export function style() {
@@ -150,6 +156,8 @@ function stop() {
 }
 
 export async function tell(word) {
+  asked += 1;
+  const mine = asked;
   if (!word.count) {
     stop();
     return;
@@ -158,8 +166,7 @@ export async function tell(word) {
   ring(id);
   if (shown === id + word.count && bar && bar.isConnected) return;
   style();
-  await draw();
-  if (!bar) return;
+  if (!(await draw(mine))) return;
   shown = id + word.count;
   if (blinkTimer) return;
   let on = true;

@@ -56,8 +56,8 @@ function ready() {
 export async function offer() {
   if (wasHeard() || document.getElementById("sound-test")) return;
   const answer = await fetch("/told", { cache: "no-store", headers: { Accept: "text/html" } });
-  if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("offer");
+  if (!fresh) return; // logged out meanwhile
   const { style } = await import("./alarm.js");
   style();
   document.querySelector("header").before(document.importNode(fresh, true));

@@ -27,7 +27,7 @@ export async function look() {
   word = await fetch("/api/urgent", { cache: "no-store" })
     .then((answer) => (answer.ok ? answer.json() : answer.status < 500 ? { count: 0 } : word))
     .catch(() => word);
-  if (word.count) alarm = alarm || (await import("./alarm.js"));
+  if (word.count) alarm = alarm || (await import("./alarm.js").catch(() => alarm));
   if (alarm) alarm.tell(word);
   return true;
 }
@@ -46,6 +46,6 @@ setInterval(look, POLL_MS);
 window.addEventListener("pointerup", press);
 window.addEventListener("keydown", press);
 if (!document.querySelector('[src$="page.js"],[src$="room.js"]')) {
-  import("./live.js").then((live) => live.keepLive(look, () => {}));
+  import("./live.js").then((live) => live.keepLive(look, () => {})).catch(() => {});
 }
-if (/\/login/.test(document.referrer)) import("./sound.js").then((sound) => sound.offer());
+if (/\/login/.test(document.referrer)) import("./sound.js").then((sound) => sound.offer()).catch(() => {});
