@@ -22,6 +22,11 @@ ARGS = [
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
+    # The last of these switches counts: what Playwright turns off and these tests lean on, and a
+    # renderer for the browser's own toolbar beside each page.
+    "--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,PaintHolding,MediaRouter,"
+    "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,OptimizationHints,"
+    "ThirdPartyStoragePartitioning,PreloadTopChromeWebUI",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",

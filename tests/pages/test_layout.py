@@ -25,7 +25,7 @@ async def test_a_narrow_screen_shows_everything_at_both_sizes_of_text(
     found = {}
     states = screen.states.split()
     if lang == "en":  # the longer words; what a state adds is tried with the Japanese ones
-        states = [each for each in states if each in ("normal", "long")]
+        states = [each for each in states if each == "normal"] or states[:1]
     for state in states:
         async with shown(chromium, screen, state, lang, viewport=NARROW) as page:
             for percent in (100, 200):

@@ -386,11 +386,14 @@ async def test_a_node_that_dies_between_the_photo_and_its_message_gets_both_once
     await log_in(page, kita)
     before = kita.kept()
     died = asyncio.Event()
+    dying = False
 
     async def die(route: Route) -> None:
-        if not died.is_set():
-            died.set()
+        nonlocal dying
+        if not dying:
+            dying = True
             await kita.stop()
+            died.set()
         await route.abort()
 
     await page.route("**/api/messages", die)
@@ -399,7 +402,7 @@ async def test_a_node_that_dies_between_the_photo_and_its_message_gets_both_once
     await died.wait()
     kept = kita.kept()
     await page.wait_for_selector("text=区の機器につながりません")
-    await page.unroute("**/api/messages")
+    await page.unroute_all(behavior="wait")
     await kita.start()  # its sessions died with it
     await page.wait_for_selector("text=PINを入れると送信します")
     await log_in(page, kita)
