@@ -38,7 +38,7 @@ from meshrelay.node.office import (
 )
 from tests.boards_fake import FakeBoards
 
-NOW_MS = 1_795_000_000_000  # 2026-11-18T18:26:40+09:00
+NOW_MS = 1_795_000_000_000  # 2026-11-18T20:06:40+09:00
 TEXT_CHARS_MAX = 4000
 
 SATO = Person("1001", "佐藤 花子", "さとう はなこ", "01", "総務班", ("staff",))
@@ -74,6 +74,7 @@ class FakeOffice:
     left_n: int | None = 0
     pins: dict[str, str] = field(default_factory=lambda: {person.staff_id: PIN for person in STAFF})
     kept: dict[tuple[str, str], Message] = field(default_factory=dict)
+    answers: dict[tuple[str, str], tuple[object, Posted]] = field(default_factory=dict)
     reads: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     seats: list[FakeSeat] = field(default_factory=list)
     refuse: RefusedError | None = None
@@ -201,10 +202,27 @@ class FakeOffice:
             raise self.refuse
         if not any(s is seat for s in self.seats):
             raise refused("seat_closed", "席が閉じられました。", "The seat is closed.", 401)
-        if kind not in ("talk", "correction", "pin", "room"):
-            raise refused("unknown_kind", "知らない種類です。", "Unknown kind.")
         if len(message_id) != 36 or message_id[14] != "7":
             raise refused("bad_id", "番号が正しくありません。", "Not a UUIDv7.")
+        asked, key = (kind, room, body), (seat.person.staff_id, message_id)
+        if key not in self.answers:
+            posted = self._post(seat, kind, room, body, message_id, created_ms)
+            self.answers[key] = asked, posted
+        if self.answers[key][0] != asked:
+            raise refused("id_taken", "同じ番号の別の内容があります。", "Id taken.", 409)
+        return self.answers[key][1]
+
+    def _post(
+        self,
+        seat: FakeSeat,
+        kind: str,
+        room: str,
+        body: dict[str, Any],
+        message_id: str,
+        created_ms: int | None,
+    ) -> Posted:
+        if kind not in ("talk", "correction", "pin", "room"):
+            raise refused("unknown_kind", "知らない種類です。", "Unknown kind.")
         if kind == "room":
             return self._room(seat.person, room, body, message_id)
         members = self.enter(seat.person, room)
@@ -221,10 +239,6 @@ class FakeOffice:
         if len(text or "") > TEXT_CHARS_MAX:
             raise refused("too_long", "長すぎます。", "Too long.")
         key = (seat.person.staff_id, message_id)
-        if (old := self.kept.get(key)) is not None:
-            if (old.room, old.body) != (room, body):
-                raise refused("id_taken", "同じ番号の別の内容があります。", "Id taken.", 409)
-            return self._posted(old)
         self.now += 1000
         self.put(
             Message(

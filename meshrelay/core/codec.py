@@ -6,7 +6,7 @@ bytewise order of RFC 8949 agree. Tags, floats and indefinite lengths never occu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Never
 
 import cbor2
@@ -22,6 +22,7 @@ ITEMS_MAX = 10_000
 Value = None | bool | int | bytes | str | list[Any] | dict[int, Any]
 
 
+_BYTES, _LIST = 2, 4  # major types
 _LEAVES = frozenset({type(None), bool, int, bytes, str})
 
 
@@ -79,6 +80,37 @@ def decode(data: bytes, bytes_max: int, items_max: int = ITEMS_MAX) -> Any:
 def decode_again(data: bytes) -> Any:
     """Decode what `decode` has accepted before, in a fifth of the time."""
     return cbor2.loads(data)
+
+
+def decode_strings(read: Callable[[int], bytes], each_max: int) -> Iterator[bytes]:
+    """The byte strings of a list that `encode` made, one at a time: together they may be many.
+
+    `read(n)` gives the next n bytes, fewer only at the end. No string is longer than `each_max`.
+
+    Raises:
+        FrameError: `oversize`, or `malformed` as soon as something else is met.
+    """
+    for _ in range(_read_head(read, _LIST)):
+        length = _read_head(read, _BYTES)
+        if length > each_max:
+            raise FrameError("oversize", f"{length} bytes, at most {each_max}")
+        string = read(length)
+        if len(string) < length:
+            raise FrameError("malformed", "it ends too early")
+        yield string
+    if read(1):
+        raise FrameError("malformed", "bytes after its end")
+
+
+def _read_head(read: Callable[[int], bytes], major: int) -> int:
+    """The argument of a head of this major type (RFC 8949 section 3)."""
+    first = read(1) or b"\xff"
+    short = first[0] & 31
+    more = 1 << (short - 24) if 24 <= short < 28 else 0
+    argument = int.from_bytes(read(more), "big") if more else short
+    if first[0] >> 5 != major or short > 27 or _head_size(argument) != 1 + more:
+        raise FrameError("malformed", "not the deterministic encoding of byte strings in a list")
+    return argument
 
 
 def _count(value: Any, count: int, items_max: int) -> int:

@@ -7,7 +7,10 @@ that says how far it knows us can be told just what came after.
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections import deque
+from heapq import merge
 from typing import NamedTuple
 
 from meshrelay.core.codec import encode
@@ -53,7 +56,9 @@ class Vector:
         self.change = 0
         self.lines: dict[LogId, Line] = {}
         self.gaps: dict[LogId, Gaps] = {}
-        self._changed: dict[LogId | bytes, int] = {}  # insertion order = order of change
+        self._changed: dict[LogId, int] = {}  # insertion order = order of change
+        # Records never change: each one's id and change number, in order. A city's roster is here.
+        self._arrived: tuple[list[bytes], array[int]] = ([], array("Q"))
         self._steps: deque[tuple[int, LogId, int]] = deque()
         self._steps_from = 0
         # Of each bucket: log -> what its line adds to the digest, record id -> lane.
@@ -89,8 +94,8 @@ class Vector:
         self.lines.pop(line.log, None)
         number = bucket_of(line.log)
         self._lines[number].pop(line.log, None)
-        self._note(line.log, number)
-        del self._changed[line.log]
+        self._changed.pop(line.log, None)
+        self._note(number)
 
     def set_gaps(self, log: LogId, gaps: Gaps) -> None:
         """Note what the log, which is here, lacks now. A change: peers are told the floor."""
@@ -110,8 +115,13 @@ class Vector:
     def add_record(self, record_id: bytes, lane: int) -> None:
         """Note that a record is on disk. Sessions are in no digest and never come here."""
         number = bucket_of(record_id)
+        if record_id in self._records[number]:
+            return
         self._records[number][record_id] = lane
-        self._note(record_id, number)
+        self._note(number)
+        ids, changes = self._arrived
+        ids.append(record_id)
+        changes.append(self.change)
 
     def lane_of(self, record_id: bytes) -> int | None:
         """Lane of a record that is here, None if it is not."""
@@ -121,12 +131,12 @@ class Vector:
         self.lines[line.log] = line
         number = bucket_of(line.log)
         self._lines[number][line.log] = encode([*line.log, line.height, line.head])
-        self._note(line.log, number)
+        self._note(number)
+        self._changed.pop(line.log, None)
+        self._changed[line.log] = self.change
 
-    def _note(self, key: LogId | bytes, bucket: int) -> None:
+    def _note(self, bucket: int) -> None:
         self.change += 1
-        self._changed.pop(key, None)
-        self._changed[key] = self.change
         self._stale.add(bucket)
         self._digest = None
 
@@ -137,14 +147,16 @@ class Vector:
 
     def after(self, change: int) -> list[tuple[LogId | bytes, int]]:
         """(log or record id, change number) of all that changed after `change`, oldest first."""
-        newest: list[tuple[LogId | bytes, int]] = []
-        for key in reversed(self._changed):
-            number = self._changed[key]
+        logs: list[tuple[LogId | bytes, int]] = []
+        for log in reversed(self._changed):
+            number = self._changed[log]
             if number <= change:
                 break
-            newest.append((key, number))
-        newest.reverse()
-        return newest
+            logs.append((log, number))
+        logs.reverse()
+        ids, changes = self._arrived
+        first = bisect_right(changes, change)
+        return list(merge(logs, zip(ids[first:], changes[first:], strict=True), key=_number_of))
 
     def firsts_after(self, change: int) -> dict[LogId, int] | None:
         """log -> first seq that came after `change`; None when that is not remembered."""
@@ -179,6 +191,10 @@ class Vector:
         if self._digest is None:
             self._digest = hash32(*self.bucket_digests())[:DIGEST_BYTES]
         return self._digest
+
+
+def _number_of(changed: tuple[LogId | bytes, int]) -> int:
+    return changed[1]
 
 
 def bucket_of(key: LogId | bytes) -> int:

@@ -19,7 +19,6 @@ from meshrelay.desk import file, talk, versions
 from meshrelay.desk.kind import Item, Kind, Row, Rows, numbered
 
 NAME = "board"
-TITLE_CHARS_MAX = 140
 FILES_MAX = 8
 
 
@@ -56,15 +55,12 @@ def decode_body(body: bytes) -> Notice | None:
         return None
     notice = Notice(*values)
     good = (
-        is_text(notice.title, TITLE_CHARS_MAX)
+        is_text(notice.title, versions.TITLE_CHARS_MAX)
         and is_text(notice.text, TEXT_CHARS_MAX)
         and (notice.files is None or _are_files(notice.files))
         and type(notice.pin) in (bool, type(None))
         and type(notice.withdrawn) in (bool, type(None))
-        and (
-            (notice.replaces is None and notice.first is None)
-            or versions.is_edit(notice.replaces, notice.first)
-        )
+        and versions.is_first_or_edit(notice.replaces, notice.first)
     )
     if not good:
         return None

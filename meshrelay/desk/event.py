@@ -15,7 +15,6 @@ from meshrelay.core.codec import is_text
 from meshrelay.core.entry import LIFETIME_S_MAX, NORMAL, TEXT_CHARS_MAX
 from meshrelay.core.verdict import Rule
 from meshrelay.desk import talk, versions
-from meshrelay.desk.board import TITLE_CHARS_MAX
 from meshrelay.desk.kind import Item, Kind, Row, Rows, numbered
 
 NAME = "event"
@@ -71,16 +70,13 @@ def decode_body(body: bytes) -> Event | None:
         return None
     event = Event(*values)
     good = (
-        is_text(event.title, TITLE_CHARS_MAX)
+        is_text(event.title, versions.TITLE_CHARS_MAX)
         and is_text(event.text, TEXT_CHARS_MAX)
         and type(event.all_day) is bool
         and lasts(event.start, event.end, event.all_day)
         and is_text(event.place, PLACE_CHARS_MAX)
         and type(event.withdrawn) in (bool, type(None))
-        and (
-            (event.replaces is None and event.first is None)
-            or versions.is_edit(event.replaces, event.first)
-        )
+        and versions.is_first_or_edit(event.replaces, event.first)
     )
     return event if good else None
 

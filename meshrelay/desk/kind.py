@@ -10,14 +10,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from meshrelay.core.codec import decode, is_bytes, is_text
-from meshrelay.core.entry import ENTRY_BYTES_MAX, AuthorPart, Entry, LogId
+from meshrelay.core.entry import ENTRY_BYTES_MAX, MESSAGE_ID_BYTES, AuthorPart, Entry, LogId
 from meshrelay.core.records import StaffCredential
 from meshrelay.core.verdict import EFFECTIVE, Rule
 from meshrelay.errors import FrameError
 
 Row = dict[str, Any]
 
-MESSAGE_ID_BYTES = 16
 # A staff id, or of a note the node's key in hexadecimal.
 AUTHOR_CHARS_MAX = 64
 

@@ -14,13 +14,14 @@ from meshrelay.core.codec import encode, is_bytes, is_text, is_uint
 from meshrelay.core.entry import (
     AUDIENCE_CHARS_MAX,
     LIFETIME_S_MAX,
+    MESSAGE_ID_BYTES,
     NORMAL,
     TEXT_CHARS_MAX,
 )
 from meshrelay.core.records import NAME_CHARS_MAX
 from meshrelay.core.verdict import Rule
 from meshrelay.desk import talk
-from meshrelay.desk.kind import MESSAGE_ID_BYTES, Item, Kind, Rows, numbered
+from meshrelay.desk.kind import Item, Kind, Rows, numbered
 
 NAME = "note"
 SOURCES = ("walk_in", "paper", "phone")

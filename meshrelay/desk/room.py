@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from meshrelay.core.codec import encode, is_bytes, is_text
-from meshrelay.core.entry import LIFETIME_S_MAX, NORMAL
+from meshrelay.core.entry import LIFETIME_S_MAX, MESSAGE_ID_BYTES, NORMAL
 from meshrelay.core.records import ROLE_REGISTRAR
 from meshrelay.core.signing import hash32
 from meshrelay.core.verdict import Rule
@@ -18,7 +18,6 @@ from meshrelay.desk import talk
 from meshrelay.desk.kind import (
     AUTHOR_CHARS_MAX,
     MEMBER,
-    MESSAGE_ID_BYTES,
     Item,
     Kind,
     Row,

@@ -20,6 +20,7 @@ from meshrelay.core.signing import ID_BYTES, hash32
 from meshrelay.desk import talk
 from meshrelay.desk.kind import Item, Row, Rows, place
 
+TITLE_CHARS_MAX = 140
 EDITORS = frozenset({ROLE_HQ, ROLE_REGISTRAR})
 # Two clerks at once are usual, a whole room is not; a list of ids must fit beside a full text.
 REPLACES_MAX = 32
@@ -40,7 +41,7 @@ def _listed(value: Any) -> Any:
 
 
 def is_edit(replaces: Any, first: Any) -> bool:
-    """Whether two fields of a body name a paper and versions of it; both are left out together."""
+    """Whether two fields of a body name a paper and versions of it."""
     return (
         type(replaces) is list
         and 0 < len(replaces) <= REPLACES_MAX
@@ -50,6 +51,11 @@ def is_edit(replaces: Any, first: Any) -> bool:
         and is_text(first[0], NAME_CHARS_MAX)
         and is_bytes(first[1], MESSAGE_ID_BYTES)
     )
+
+
+def is_first_or_edit(replaces: Any, first: Any) -> bool:
+    """Whether the two fields are both left out, or an edit."""
+    return (replaces is None and first is None) or is_edit(replaces, first)
 
 
 def words(item: Item, replaces: Any, first: Any, facts: Row) -> Row:

@@ -102,18 +102,6 @@ def too_large() -> RefusedError:
     )
 
 
-def bad_text() -> RefusedError:
-    """Half a surrogate pair: no UTF-8."""
-    return RefusedError(
-        "bad_text",
-        "文に使えない文字があります。",
-        "The text holds characters that cannot be sent.",
-        "その文字を消して、もう一度出してください。",
-        "Remove them and post again.",
-        400,
-    )
-
-
 def bad_time() -> RefusedError:
     """Not two times, the end after the start."""
     return RefusedError(

@@ -15,6 +15,7 @@ from meshrelay.node.papers import Papers, may_edit
 from meshrelay.node.posting import Posting
 from meshrelay.node.reading import Reading
 from meshrelay.node.rooms import Rooms
+from meshrelay.node.saying import bad_text
 from meshrelay.store.views import ViewReader
 
 T = TypeVar("T")
@@ -46,7 +47,9 @@ class Boards(Papers):
             )  # fmt: skip
             return draft.room, _fitting(board.encode_body, notice)
 
-        posted = await self._posting.post_said(seat, board.NAME, said, message_id, created_ms)
+        posted = await self._posting.post_said(
+            seat, board.NAME, draft, said, message_id, created_ms
+        )
         for each in draft.files:
             self._files.posted(each.blob)
         return posted
@@ -69,7 +72,7 @@ class Boards(Papers):
             )  # fmt: skip
             return draft.room, _fitting(event.encode_body, made)
 
-        return await self._posting.post_said(seat, event.NAME, said, message_id, created_ms)
+        return await self._posting.post_said(seat, event.NAME, draft, said, message_id, created_ms)
 
     async def post_document(
         self, seat: Seat, draft: DocumentDraft, message_id: str, created_ms: int | None = None
@@ -84,7 +87,7 @@ class Boards(Papers):
             replaces, first = self._edit(file.DOCUMENT, person, draft.room, draft.edit)
             return draft.room, self._files.encode(body, replaces, first)
 
-        posted = await self._posting.post_said(seat, file.NAME, said, message_id, created_ms)
+        posted = await self._posting.post_said(seat, file.NAME, draft, said, message_id, created_ms)
         self._files.posted(draft.blob)
         return posted
 
@@ -127,8 +130,8 @@ class Boards(Papers):
 def _check_words(title: str, text: str) -> None:
     if not title.strip():
         raise refusals.no_title()
-    if len(title) > board.TITLE_CHARS_MAX:
-        raise refusals.too_long("題名", "title", board.TITLE_CHARS_MAX)
+    if len(title) > versions.TITLE_CHARS_MAX:
+        raise refusals.too_long("題名", "title", versions.TITLE_CHARS_MAX)
     if len(text) > TEXT_CHARS_MAX:
         raise refusals.too_long("本文", "text", TEXT_CHARS_MAX)
 
@@ -138,7 +141,7 @@ def _fitting(encode: Callable[[T], bytes], said: T) -> bytes:
     try:
         body = encode(said)
     except UnicodeEncodeError:
-        raise refusals.bad_text() from None
+        raise bad_text() from None
     if len(body) > file.BODY_BYTES_MAX:
         raise refusals.too_large()
     return body

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from meshrelay.core.book import RecordBook
 from meshrelay.core.records import Record
 from meshrelay.errors import ConfigError, RemoteProtocolError
 from meshrelay.node.driver import Driver
-from meshrelay.node.identity import load_keys
+from meshrelay.node.identity import Keys, load_keys
 
 log = logging.getLogger("meshrelay.node")
 
@@ -44,25 +45,50 @@ class Enrolling:
                 continue
             self._seen = seen
             try:
-                await self._take()
-            except (ConfigError, RemoteProtocolError) as error:
+                await self.take()
+            except ConfigError as error:
                 log.error("enrolment.cbor is not taken in error=%s", error)
 
-    async def _take(self) -> None:
+    async def take(self) -> None:
+        """Submit what is new: all of it, or nothing if one record does not verify.
+
+        Read once for each step, for it may be a city's roster: as objects more than the node.
+
+        Raises:
+            ConfigError: the file is damaged, or a record in it does not verify.
+        """
         loop, book = asyncio.get_running_loop(), self._driver.machine.book
         keys = await loop.run_in_executor(None, load_keys, self._directory)
-        new = [record for record in keys.records() if record.id not in book]
-        parents = {each for record in new for each in book.parents_of(record)}
+        known = frozenset(book.by_id)
+        count, parents = await loop.run_in_executor(None, _count, keys, known)
+        if not count:
+            return
         held = [book.by_id[each] for each in book.chain_of(parents)]
-        await loop.run_in_executor(None, _verify, book.network, held, new)
-        for start in range(0, len(new), PIECE):
-            await self._driver.submit([], new[start : start + PIECE])
+        try:
+            await loop.run_in_executor(None, _verify, keys, held, known)
+        except RemoteProtocolError as error:
+            raise ConfigError(f"{keys.enrolment}: {error}") from error
+        new = _new(keys, known)
+        while piece := list(islice(new, PIECE)):
+            await self._driver.submit([], piece)
             await asyncio.sleep(0)
-        log.info("records taken in count=%d", len(new))
+        log.info("records taken in count=%d", count)
 
 
-def _verify(network: bytes, held: Sequence[Record], new: Sequence[Record]) -> None:
-    """Raises RemoteProtocolError if one does not verify: then none is taken."""
-    book = RecordBook(network)
-    for record in (*held, *new):
+def _new(keys: Keys, known: frozenset[bytes]) -> Iterator[Record]:
+    return (record for record in keys.records() if record.id not in known)
+
+
+def _count(keys: Keys, known: frozenset[bytes]) -> tuple[int, set[bytes]]:
+    """How many are new, and what they hang from."""
+    count, parents = 0, set[bytes]()
+    for record in _new(keys, known):
+        count += 1
+        parents.update(RecordBook.parents_of(record))
+    return count, parents
+
+
+def _verify(keys: Keys, held: Iterable[Record], known: frozenset[bytes]) -> None:
+    book = RecordBook(keys.network)
+    for record in chain(held, _new(keys, known)):
         book.add(record)

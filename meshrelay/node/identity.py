@@ -15,8 +15,9 @@ from nacl.pwhash import argon2id
 
 from meshrelay.core import claims
 from meshrelay.core.book import RecordBook
-from meshrelay.core.codec import decode
+from meshrelay.core.codec import decode_strings
 from meshrelay.core.records import (
+    REVOCATION_BYTES_MAX,
     Binding,
     Record,
     Session,
@@ -38,9 +39,6 @@ ARGON2_KIB = 32 * 1024
 ARGON2_PASSES = 3
 # Of a locked screen: tried at this node only, and it guards no key.
 LOCK_KIB = 8 * 1024
-ENROLMENT_BYTES_MAX = 256 * 1024 * 1024
-# 30,000 staff, each with several credentials, bindings and revocations over the years.
-ENROLMENT_RECORDS_MAX = 1_000_000
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford base32
 _CHECK = _ALPHABET + "*~$=U"
@@ -111,11 +109,12 @@ class Keys(NamedTuple):
         """
         path = self.enrolment
         try:
-            for raw in decode(path.read_bytes(), ENROLMENT_BYTES_MAX, ENROLMENT_RECORDS_MAX):
-                yield read_record(raw)
+            with path.open("rb") as file:
+                for raw in decode_strings(file.read, REVOCATION_BYTES_MAX):
+                    yield read_record(raw)
         except OSError as error:
             raise ConfigError(f"{path}: not enrolled yet; run `meshrelay node enrol`") from error
-        except (RemoteProtocolError, TypeError) as error:
+        except RemoteProtocolError as error:
             raise ConfigError(f"{path}: is damaged; enrol again: {error}") from error
 
 

@@ -117,11 +117,10 @@ class Node:
         self._incarnations = loaded.incarnations
         folded = [incarnation for incarnation, _ in loaded.incarnations]
         began = self._begin_incarnation(loaded.change, book, loaded.is_salvaged)
-        # What the store does not hold yet; the sync machine hears it at start.
-        self._enrolment = [record for record in keys.records() if record.id not in book]
-        vector = restore_vector(
-            loaded.lines, self._store.record_changes(), loaded.change, loaded.gaps
-        )
+        ids = {each: each for each in book.by_id}  # one object for each, not one more
+        changes = ((ids[each], lane, at) for each, lane, at in self._store.record_changes())
+        vector = restore_vector(loaded.lines, changes, loaded.change, loaded.gaps)
+        del ids
         own = [hlc for lg, hlc in loaded.head_hlc.items() if lg.origin == keys.signer.public]
         # A good clock ends what a bad one stamped; within one incarnation stamps only grow.
         fresh = self._clock.quality() >= TRUSTED and began
@@ -134,7 +133,7 @@ class Node:
             HybridClock(newest_own), self._restore_receipts(loaded.haves, vector),
             loaded.cursors, random_bytes(8), loaded.stock,
         )  # fmt: skip
-        self._doorman = NodeDoorman(self._enrolled(book), keys.signer.public, book)
+        self._doorman = NodeDoorman(self._nodes_of(book), keys.signer.public, book)
         views = directory / "views.db"
         self._folder = Folder(
             open_views(views, folded, self._reader.newest_arrival(), random_bytes(8)),
@@ -144,7 +143,7 @@ class Node:
         self._rooms = Rooms(book, self._views)
         self._reading = Reading(self.machine, self._views, self._rooms, self._clock.now)
         self._searching = Searching(views, self._reading, self._rooms)
-        self._urgents = Urgents(self._views, self._reading, self._rooms, book, lambda: self.me.ward)
+        self._urgents = Urgents(self._views, self._reading, self._rooms, lambda: self.me.ward)
         self.displays = Displays(directory / FILE, self.now_ms)
         self._head_hlc = loaded.head_hlc
         self._nightly = Nightly(directory, config.backup, keys, config.node.name, self._clock.now)
@@ -163,14 +162,15 @@ class Node:
         vouched = self._config.clock.set_by_person
         return vouched and self._store.is_vouched(boot, saved_ns)
 
-    def _enrolled(self, stored: RecordBook) -> RecordBook:
-        """What the store says of nodes, and all that is new in the enrolment."""
+    def _nodes_of(self, stored: RecordBook) -> RecordBook:
+        """What the store and the enrolment say of nodes; the rest is heard at the start."""
         book = RecordBook(stored.network)
         try:
-            for record in chain((each for each in stored if each.lane == URGENT), self._enrolment):
-                book.add(record)
+            for record in chain(stored, self._keys.records()):
+                if record.lane == URGENT:
+                    book.add(record)
         except RemoteProtocolError as error:
-            raise ConfigError(f"{self._directory / 'enrolment.cbor'}: {error}") from error
+            raise ConfigError(f"{self._keys.enrolment}: {error}") from error
         return book
 
     def _begin_incarnation(self, change: int, book: RecordBook, is_salvaged: bool) -> bool:
@@ -242,7 +242,8 @@ class Node:
         )
         self.couriers: CourierDesk = couriers
         self._driver.start()
-        await self._unless_failed(self._driver.submit([], self._enrolment))
+        enrolling = Enrolling(self._directory, self._driver)
+        await self._unless_failed(enrolling.take())
         if self.failed.done():
             raise self.failed.result()
         self._health.refresh()
@@ -262,7 +263,7 @@ class Node:
                 self._driver.sweeping.run(),
                 self._keeping.run(),
                 self._keeping.scrub(),
-                Enrolling(self._directory, self._driver).run(),
+                enrolling.run(),
                 couriers.run(),
                 self._displayed.run(),
                 self._watch_health(),

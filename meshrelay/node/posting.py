@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from meshrelay.core.codec import encode
 from meshrelay.core.entry import AuthorPart, Draft, Entry, sign_author_part
 from meshrelay.core.records import NAME_CHARS_MAX
 from meshrelay.core.signing import hash32
@@ -71,7 +71,7 @@ class Posting:
         def said(person: Person, message: bytes) -> tuple[str, bytes]:
             return self._saying.encode(person, kind, room, body, message)
 
-        posted = await self.post_said(seat, kind, said, message_id, created_ms)
+        posted = await self.post_said(seat, kind, [room, body], said, message_id, created_ms)
         if kind == file.NAME:
             self._files.posted(body["blob"])
         return posted
@@ -80,19 +80,23 @@ class Posting:
         self,
         seat: Seat,
         kind: str,
+        asked: object,
         said: Callable[[Person, bytes], tuple[str, bytes]],
         message_id: str,
         created_ms: int | None,
     ) -> Posted:
-        """Post what `said` makes, room and body, for this person and message id, or refuses."""
+        """Post what `said` makes, room and body, for this person and message id, or refuses.
+
+        `asked`: all that the page asked for; asked again, it has its answer whatever changed since.
+        """
         taken = open_seat(seat)
         message = read_message_id(message_id)
-        room, encoded = said(taken.person, message)
-        content = hash32(encode([kind, room, encoded]))
         key = (taken.person.staff_id, message)
-        rule, machine = KINDS[kind], self._machine
+        machine = self._machine
 
-        def draft() -> Draft:
+        def draft() -> tuple[str, Draft]:
+            room, encoded = said(taken.person, message)
+            rule = KINDS[kind]
             now_ms = self._clock.now_ms()
             # A page's clock is nobody's: it may only say how long its text waited in the outbox.
             created = min(created_ms, now_ms) if created_ms else now_ms
@@ -104,9 +108,9 @@ class Posting:
                 taken.signer, machine.book.network, machine.me, rule.lane, rule.lifetime_s, kind,
                 part,
             )  # fmt: skip
-            return Draft(rule.lane, kind, rule.lifetime_s, author, b"")
+            return room, Draft(rule.lane, kind, rule.lifetime_s, author, b"")
 
-        return await self._once(taken, key, content, room, rule.lane, draft)
+        return await self._once(taken, key, [kind, asked], draft)
 
     async def post_note(
         self, seat: Seat, room: str, text: str, source: str, source_name: str, message_id: str
@@ -114,30 +118,30 @@ class Posting:
         """See Office.post_note."""
         taken = open_seat(seat)
         message = read_message_id(message_id)
-        text_of(text)
-        refuse_source(source, source_name)
-        self._rooms.check_open(taken.person, room)
         words = (text, source, source_name.strip())
-        content = hash32(encode([note.NAME, room, *words]))
-        serial = self._machine.book.roster_serial()
-        body = note.encode_body(
-            note.Note(message, room, *words, taken.person.staff_id, serial)
-        )  # fmt: skip
-        kind = KINDS[note.NAME]
-        draft = Draft(kind.lane, kind.name, kind.lifetime_s, b"", body)
         key = (self._machine.me.hex(), message)
-        return await self._once(taken, key, content, room, kind.lane, lambda: draft)
+
+        def draft() -> tuple[str, Draft]:
+            text_of(text)
+            refuse_source(source, source_name)
+            self._rooms.check_open(taken.person, room)
+            serial = self._machine.book.roster_serial()
+            said = note.Note(message, room, *words, taken.person.staff_id, serial)
+            kind = KINDS[note.NAME]
+            body = note.encode_body(said)
+            return room, Draft(kind.lane, kind.name, kind.lifetime_s, b"", body)
+
+        return await self._once(taken, key, [note.NAME, room, *words], draft)
 
     async def _once(
         self,
         seat: OpenSeat,
         key: Key,
-        content: bytes,
-        room: str,
-        lane: int,
-        draft: Callable[[], Draft],
+        asked: object,
+        make: Callable[[], tuple[str, Draft]],
     ) -> Posted:
-        """Store what `draft` makes, or give the answer that this id had before."""
+        """Store what `make` makes, or give the answer that this id had before."""
+        content = _hash_of(asked)
         while key in self._under_way:  # a commit under way goes on, whoever waits for it
             await asyncio.wait([self._under_way[key]])
         kept = self._reader.answer(*key)
@@ -149,13 +153,14 @@ class Posting:
             raise revoked_node()
         if seat.revoked:
             raise card_revoked()
+        room, draft = make()
         try:
-            self._room.refuse(lane)
+            self._room.refuse(draft.lane)
         except RefusedError as refused:
             self._driver.refused[refused.code] += 1
             raise
         storing = asyncio.get_running_loop().create_task(
-            self._store_message(key, content, room, draft())
+            self._store_message(key, content, room, draft)
         )
         self._under_way[key] = storing
         storing.add_done_callback(lambda _: self._under_way.pop(key))
@@ -188,6 +193,10 @@ class Posting:
                 continue
             finally:
                 unsubscribe()
+
+
+def _hash_of(asked: object) -> bytes:
+    return hash32(json.dumps(msgspec.to_builtins(asked), sort_keys=True).encode())
 
 
 def refuse_source(source: str, source_name: str) -> None:

@@ -33,6 +33,7 @@ class Rooms:
         self._views = views
         self._ids: dict[tuple[str, int], frozenset[str]] = {}
         self._sizes: Counter[str] = Counter()
+        self._of_wards: dict[str, set[str]] = {}
         self._staff = 0
 
     def wards(self) -> dict[str, Ward]:
@@ -132,12 +133,21 @@ class Rooms:
         self._look()
         return self._sizes
 
+    def of_ward(self, ward: str) -> list[str]:
+        """The standing rooms that somebody of a ward is a member of."""
+        self._look()
+        return sorted(self._of_wards.get(ward, {ALL}))
+
     def _look(self) -> None:
         if self._staff != len(self._book.staff):
             self._staff = len(self._book.staff)
             self._ids.clear()
-            everybody = self._book.members(self._book.roster_serial())
-            self._sizes = Counter(room for person in everybody for room in standing_rooms(person))
+            self._sizes.clear()
+            self._of_wards.clear()
+            for person in self._book.members(self._book.roster_serial()):
+                rooms = standing_rooms(person)
+                self._sizes.update(rooms)
+                self._of_wards.setdefault(person.ward, {ALL}).update(rooms)
 
     def visible_to(self, person: Person) -> list[str]:
         """Rooms of somebody's list, in the order shown: standing ones, then own, newest first."""

@@ -101,7 +101,8 @@ class Saying:
         """A new room if `room` is empty, else a change by who may change it."""
         row = self._rooms.row(room) if room else None
         if room and row is None:
-            raise _no_room()
+            self._rooms.check(person, room)
+            raise _not_maker()
         if row is not None and not self._rooms.may_change(person, room):
             raise _not_maker()
         said = newest_said(row) if row else None
@@ -171,15 +172,20 @@ def utf8(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise RefusedError(
-            "bad_text",
-            "文に使えない文字があります。",
-            "The text holds characters that cannot be sent.",
-            "その文字を消して、もう一度送ってください。",
-            "Remove them and send again.",
-            400,
-        ) from None
+        raise bad_text() from None
     return text
+
+
+def bad_text() -> RefusedError:
+    """Half a surrogate pair: no UTF-8."""
+    return RefusedError(
+        "bad_text",
+        "文に使えない文字があります。",
+        "The text holds characters that cannot be sent.",
+        "その文字を消して、もう一度送ってください。",
+        "Remove them and send again.",
+        400,
+    )
 
 
 def refuse_role(kind: str, person: Person) -> None:
@@ -241,17 +247,6 @@ def _no_reason() -> RefusedError:
         f"理由を{correction.REASON_CHARS_MAX}文字までで入れてください。",
         f"Give a reason of at most {correction.REASON_CHARS_MAX} characters.",
         400,
-    )
-
-
-def _no_room() -> RefusedError:
-    return RefusedError(
-        "no_room",
-        "このルームはありません。",
-        "There is no such room.",
-        "ルームの一覧から選んでください。",
-        "Choose one from the list of rooms.",
-        404,
     )
 
 

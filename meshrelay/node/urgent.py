@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from meshrelay.core.book import RecordBook
 from meshrelay.desk import order, receipts, talk
 from meshrelay.desk.kind import Row
 from meshrelay.node.office import Message, Person, Wall, WallItem
 from meshrelay.node.reading import Reading
-from meshrelay.node.rooms import ALL, Rooms, standing_rooms
+from meshrelay.node.rooms import ALL, Rooms
 from meshrelay.store.views import Found, ViewReader
 
 # Of each room the newest: a badge counts the rest.
@@ -22,16 +21,13 @@ class Urgents:
     """Reads the rows that desk/order.py lists; quick, on the event loop."""
 
     def __init__(
-        self, views: ViewReader, reading: Reading, rooms: Rooms, book: RecordBook,
-        ward: Callable[[], str],
-    ) -> None:  # fmt: skip
+        self, views: ViewReader, reading: Reading, rooms: Rooms, ward: Callable[[], str]
+    ) -> None:
         self._views = views
         self._reading = reading
         self._rooms = rooms
-        self._book = book
         self._ward = ward
         self._seen = 0
-        self._here: tuple[int, list[str]] = (-1, [])
 
     @property
     def stamp(self) -> str:
@@ -56,7 +52,7 @@ class Urgents:
     def wall(self) -> Wall:
         """See Office.wall."""
         items = []
-        for each in self._listed(self._rooms_here()):
+        for each in self._listed(self._rooms.of_ward(self._ward())):
             copy = order.order_of(each.row)
             if copy is not None and (expiry := self._reading.expiry(copy)) != EXPIRED:
                 items.append(_item(each.row, copy, expiry))
@@ -79,16 +75,6 @@ class Urgents:
             return True
         places = [copy["place"] for copy in talk.same_copies(row)]
         return any(self._views.get(receipts.NAME, f"{at}:{person.staff_id}") for at in places)
-
-    def _rooms_here(self) -> list[str]:
-        """Rooms of anybody of this node's ward, by the present roster."""
-        serial, count = self._book.roster_serial(), len(self._book.staff)
-        if self._here[0] != count:
-            ward = self._ward()
-            staff = self._book.members(serial)
-            rooms = {room for each in staff if each.ward == ward for room in standing_rooms(each)}
-            self._here = (count, sorted(rooms | {ALL}))
-        return self._here[1]
 
 
 def _item(row: Row, copy: Row, expiry: str) -> WallItem:

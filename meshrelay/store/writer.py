@@ -75,7 +75,7 @@ class Writer:
                 self._failed(StoreError("the writer ended"))
 
     def _work(self) -> bool:
-        behind = False  # whether there is something to fold
+        behind = True  # whether there may be something to fold; the last run may have left some
         due_s = worked_s = 0.0
         try:
             while True:

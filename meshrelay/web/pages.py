@@ -7,8 +7,10 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from meshrelay.desk.kind import PAIR
 from meshrelay.errors import RefusedError
 from meshrelay.node.office import Message
+from meshrelay.node.saying import CORRECTABLE
 from meshrelay.web import problems, views, words_rooms
 from meshrelay.web.event_pages import next_events
 from meshrelay.web.ids import uuid7
@@ -18,8 +20,6 @@ from meshrelay.web.syncline import sync_line
 from meshrelay.web.text import clean, clean_name
 from meshrelay.web.words import word
 
-PAIR = "pair:"
-CORRECTABLE = ("talk", "file", "note", "correction")
 # A screenful or two; "earlier messages" fetches more.
 FIRST_MESSAGES = 40
 

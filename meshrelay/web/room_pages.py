@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from meshrelay.desk import correction
+from meshrelay.desk.kind import pair_room
 from meshrelay.errors import RefusedError
 from meshrelay.node.office import Message, Person, Posted, RoomView
 from meshrelay.web import problems, views, words_rooms
@@ -97,7 +99,8 @@ class RoomPages(Screens):
             asked=asked,
             full=len(found) == PEOPLE_MAX,
             people=[
-                self._line(each, lang) | {"href": f"/rooms/{views.segment(pair(me, each))}"}
+                self._line(each, lang)
+                | {"href": "/rooms/" + views.segment(pair_room(me, each.staff_id))}
                 for each in found
                 if each.staff_id != me
             ],
@@ -236,7 +239,7 @@ class RoomPages(Screens):
             bubble=views.bubbles([found], self.office.wards, lang)[0],
             back=views.message_href(found.room, found.author, found.message_id),
             text=form.get("text", str(found.body.get("text", ""))),
-            acts=[(each, word(f"correct_{each}", lang)) for each in views.REPLACED],
+            acts=[(each, word(f"correct_{each}", lang)) for each in correction.ACTS],
             act=form.get("act", "correct"),
             reason=form.get("reason", ""),
             reasons=[word(key, lang) for key in words_rooms.REASONS],
@@ -271,11 +274,6 @@ class RoomPages(Screens):
     ) -> Posted:
         self._doors.count_post(request, session)
         return await self.office.post(session.seat, kind, room, body, message_id, None)
-
-
-def pair(me: str, other: Person) -> str:
-    """The room of two people; as desk/kind.py names it."""
-    return "pair:" + "+".join(sorted((me, other.staff_id)))
 
 
 def _chosen(form: dict[str, str]) -> list[str]:

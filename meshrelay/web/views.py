@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from meshrelay.desk import correction, order, pin
 from meshrelay.node.office import Message, Reader, RoomView, Ward
 from meshrelay.web.syncline import SyncLine
 from meshrelay.web.text import clean, clean_name
@@ -31,9 +32,8 @@ PAPERS = {"board": "boards", "event": "events"}
 # Kinds whose words a room shows.
 KINDS = ("talk", "file", "correction", "pin", "room", *PAPERS)
 # Those with effect: shown with the name of their kind.
-ORDERS = ("mode", "instruction", "evacuation", "notice")
-ACTS = ("correct", "withdraw", "false", "pinned", "unpinned")
-REPLACED = ("correct", "withdraw", "false")
+ORDERS = tuple(order.ROLES)
+ACTS = (*correction.ACTS, pin.PINNED, pin.UNPINNED)
 QUOTE_CHARS_MAX = 60
 SHAPES = {
     "unsent": "▷",
@@ -188,7 +188,7 @@ def _act_on(message: Message) -> str:
     """What became of a message: `correct`, `withdraw`, `false`, or nothing."""
     replaced = message.body.get("replaced")
     act = replaced.get("act") if isinstance(replaced, dict) else ""
-    return str(act) if act in REPLACED else ""
+    return str(act) if act in correction.ACTS else ""
 
 
 def quote_of(message: Message, lang: str) -> Quote | None:

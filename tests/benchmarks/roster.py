@@ -124,7 +124,7 @@ async def measure(work: Path, staff: int = STAFF) -> list[Figure]:
     async with Wards(town) as wards:
         ready_s = await wards.start("00")
         spread_s = await spread_to(wards, "01", staff)
-        held_mb = wards.resident_mb("01")
+        held_mb, given_mb = wards.resident_mb("01"), wards.resident_mb("00")
         rush_mb, took_s = await rush(wards, "01", cards)
     many = f"{staff:,} staff"
     detail = {"median_s": percentile(took_s, 50), "p99_s": percentile(took_s, 99)}
@@ -135,6 +135,7 @@ async def measure(work: Path, staff: int = STAFF) -> list[Figure]:
         Figure("  card sheets with QR codes", sheets_s, "s", limit=IMPORT_S_MAX),
         Figure("    cards a second", staff / sheets_s, "/s"),
         Figure("  HQ's first start with them", ready_s, "s"),
+        Figure("    its VmRSS then", given_mb, "MB", limit=RESIDENT_MB_MAX),
         Figure("  roster on a fresh node over LAN", spread_s, "s", limit=SPREAD_S_MAX),
         Figure("  its VmRSS then", held_mb, "MB", limit=RESIDENT_MB_MAX),
         Figure(f"  its VmRSS while {len(cards)} log in within a minute", rush_mb, "MB",

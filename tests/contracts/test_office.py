@@ -333,11 +333,14 @@ async def test_nobody_writes_in_a_closed_room_and_it_can_be_opened_again(exam: E
     sato = await exam.seat(SATO)
     body = {"name": "橋の点検", "members": ["2001"]}
     room = (await exam.office.post(sato, "room", "", body, uuid7(), None)).room
+    mid = await exam.say(sato, "点検に行きます", room)
     await exam.office.post(sato, "room", room, {"closed": True}, uuid7(), None)
     await until(lambda: exam.office.room_view(sato.person, room).closed)
 
     code, _ = await refused(exam.office.post(sato, "talk", room, {"text": "x"}, uuid7(), None))
     assert code == "room_closed"
+    again = await exam.office.post(sato, "talk", room, {"text": "点検に行きます"}, mid, None)
+    assert again.message_id == mid  # stored before: a page whose answer was lost asks again
     await exam.office.post(sato, "room", room, {"closed": False}, uuid7(), None)
     await until(lambda: not exam.office.room_view(sato.person, room).closed)
     await exam.say(sato, "再開します", room)

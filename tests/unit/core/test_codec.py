@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meshrelay.core.codec import DEPTH_MAX, bstr_head, decode, encode, is_bytes, is_text, is_uint
+from meshrelay.core.codec import (
+    DEPTH_MAX,
+    bstr_head,
+    decode,
+    decode_strings,
+    encode,
+    is_bytes,
+    is_text,
+    is_uint,
+)
 from meshrelay.errors import FrameError
 
 SIZE = 64 * 1024
@@ -127,3 +138,44 @@ def test_a_truth_value_is_no_number() -> None:
 def test_a_length_is_part_of_the_type() -> None:
     assert is_bytes(b"1234", 4) and not is_bytes(b"123", 4) and not is_bytes("1234", 4)
     assert is_text("区役所", 3) and not is_text("区役所", 2) and not is_text(b"123", 3)
+
+
+def strings_in(data: bytes, each_max: int = 400) -> list[bytes]:
+    return list(decode_strings(BytesIO(data).read, each_max))
+
+
+STRINGS = st.lists(st.binary(max_size=400), max_size=300)
+
+
+@settings(deadline=None)
+@given(STRINGS)
+def test_byte_strings_are_read_one_at_a_time_as_they_would_be_at_once(strings: list[bytes]) -> None:
+    assert strings_in(encode(strings)) == strings  # type: ignore[arg-type]
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=30), max_size=30), st.data())
+def test_of_an_altered_list_of_byte_strings_both_readers_say_the_same(
+    strings: list[bytes], data: st.DataObject
+) -> None:
+    good = encode(strings)  # type: ignore[arg-type]
+    at = data.draw(st.integers(0, len(good) - 1))
+    byte = bytes([data.draw(st.integers(0, 255))])
+    bad = data.draw(st.sampled_from([good[:at], good + byte, good[:at] + byte + good[at + 1 :]]))
+    try:
+        whole = decode(bad, SIZE)
+        expected = whole if isinstance(whole, list) else None
+        if expected is not None and not all(type(each) is bytes for each in expected):
+            expected = None
+    except FrameError:
+        expected = None
+    try:
+        one_by_one = strings_in(bad)
+    except FrameError:
+        one_by_one = None
+    assert one_by_one == expected
+
+
+def test_byte_strings_have_a_limit() -> None:
+    with pytest.raises(FrameError, match="oversize"):
+        strings_in(encode([b"x" * 20, b"x" * 21]), 20)

@@ -230,11 +230,11 @@ EDIT = {5: IDS, 6: ["1001", b"m" * 16]}
     ("fields", "reason"),
     [
         ({1: "題", 2: "本文"}, None),
-        ({1: "題" * board.TITLE_CHARS_MAX, 2: "字" * TEXT_CHARS_MAX}, None),
+        ({1: "題" * versions.TITLE_CHARS_MAX, 2: "字" * TEXT_CHARS_MAX}, None),
         ({1: "題", 2: "", 3: [list(PHOTO)] * board.FILES_MAX, 4: True, **EDIT, 7: True}, None),
         ({1: "題", 2: "", 8: "later"}, None),
         ({1: " ", 2: ""}, "empty"),
-        ({1: "題" * (board.TITLE_CHARS_MAX + 1), 2: ""}, "schema"),
+        ({1: "題" * (versions.TITLE_CHARS_MAX + 1), 2: ""}, "schema"),
         ({1: "題"}, "schema"),
         ({1: "題", 2: "", 3: [list(PHOTO)] * (board.FILES_MAX + 1)}, "schema"),
         ({1: "題", 2: "", 3: [[*PHOTO, 1]]}, "schema"),
@@ -299,7 +299,7 @@ def test_what_is_not_so_said_of_versions_leaves_a_file_a_file() -> None:
 
 
 def test_beside_every_name_and_file_half_of_an_entry_is_left_for_the_text() -> None:
-    full = notice("題" * board.TITLE_CHARS_MAX, *[A] * versions.REPLACES_MAX, files=[PHOTO] * 8)
+    full = notice("題" * versions.TITLE_CHARS_MAX, *[A] * versions.REPLACES_MAX, files=[PHOTO] * 8)
     entry = posted(SATO, full, 2, audience="u" * 80)
 
     assert len(entry.raw) < ENTRY_BYTES_MAX // 2

@@ -13,6 +13,7 @@ from meshrelay.cli.nodedir import import_records
 from meshrelay.cli.recordfile import pack_records
 from meshrelay.core import claims
 from meshrelay.core.records import StaffRevocation, make_staff_revocation
+from meshrelay.core.signing import Signer
 from meshrelay.errors import RefusedError
 from meshrelay.node.office import Seat
 from tests.town import PIN, Clerk, Town, build_town, running, until, uuid7
@@ -279,6 +280,21 @@ async def test_records_brought_to_a_running_node_are_taken_in_and_a_damaged_file
         await town.say("01", clerk, "まだ")
     (town.directory / "01" / "enrolment.cbor").write_bytes(b"noise")
     await until(lambda: "is not taken in" in caplog.text)
+
+
+async def test_of_a_file_with_one_forged_record_none_is_taken_in(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    kita, clerk = town.nodes["01"], await town.log_in("01", CLERK)
+    network = town.network()
+    content = StaffRevocation(network.issuer_record.id, seat_staff(clerk), [])
+    good = make_staff_revocation(network.issuer, network.network, content)
+    forged = make_staff_revocation(Signer(b"f" * 32), network.network, content)
+    enrolled = [*network.book, good, forged]
+    (town.directory / "01" / "enrolment.cbor").write_bytes(pack_records(enrolled))
+
+    await until(lambda: "is not taken in" in caplog.text)
+    assert not {good.id, forged.id} & kita.machine.book.by_id.keys()
 
 
 async def test_what_a_japanese_keyboard_types_full_width_is_understood(town: Town) -> None:

@@ -73,7 +73,7 @@ async def test_an_order_that_expired_wakes_nobody_and_leaves_the_wall(town: Town
 
     def at(pt_ms: int) -> Urgents:
         reading = Reading(node.machine, node._views, node._rooms, lambda: now._replace(pt_ms=pt_ms))
-        return Urgents(node._views, reading, node._rooms, node.machine.book, lambda: KITA)
+        return Urgents(node._views, reading, node._rooms, lambda: KITA)
 
     early, late = at(now.pt_ms + lifetime_ms - 60_000), at(now.pt_ms + lifetime_ms + 60_000)
     assert [m.body["text"] for m in early.of(sato.person)] == ["参集"]

@@ -9,13 +9,14 @@ from importlib.resources import files
 
 import pytest
 
+from meshrelay.desk.correction import ACTS as CORRECTIONS
 from meshrelay.desk.order import ROLES
 from meshrelay.web import words_easy, words_easy_problems
 from meshrelay.web.comfort import COLOURS, SIZES
 from meshrelay.web.desk_pages import CARD_SHAPES, DONE
 from meshrelay.web.display_pages import DONE as DISPLAY_DONE
 from meshrelay.web.file_pages import SHAPES as FILE_SHAPES
-from meshrelay.web.views import ACTS, REASONS, REPLACED, SOURCES
+from meshrelay.web.views import ACTS, REASONS, SOURCES
 from meshrelay.web.words import ISLAND_KEYS, TABLE, age_words, island_words, word
 from meshrelay.web.words_rooms import PHRASES
 from meshrelay.web.words_rooms import REASONS as REASON_WORDS
@@ -174,7 +175,7 @@ def test_every_word_is_used() -> None:
     computed |= {f"card_{state}" for state in CARD_SHAPES} | {f"done_{each}" for each in DONE}
     computed |= {f"file_{state}" for state in FILE_SHAPES}
     computed |= {f"act_{each}" for each in ACTS} | set(PHRASES) | set(REASON_WORDS)
-    computed |= {f"{what}_{each}" for what in ("replaced", "correct") for each in REPLACED}
+    computed |= {f"{what}_{each}" for what in ("replaced", "correct") for each in CORRECTIONS}
     computed |= {f"room_rule_{each}" for each in ("all", "ward", "unit", "role", "pair", "list")}
     computed |= {f"kind_{kind}" for kind in ROLES} | {f"done_{each}" for each in DISPLAY_DONE}
     computed |= {each.replace("sync_", "wall_") for each in computed if each.startswith("sync_")}
