@@ -8,6 +8,7 @@ from aiohttp import web
 
 from meshrelay.errors import RefusedError
 from meshrelay.node.board_desk import AttachmentDraft, Notice, NoticeDraft
+from meshrelay.node.office import Office, Person
 from meshrelay.web import board_views, views
 from meshrelay.web.ids import uuid7
 from meshrelay.web.paper_pages import PaperPages, edit_of, named
@@ -17,6 +18,7 @@ from meshrelay.web.text import clean, clean_name
 from meshrelay.web.uploads import read_upload, without_position
 
 FIRST_NOTICES = 30
+UNREAD_NOTICES = 3
 # A file that a form names besides the one it uploads: `keep-BLOB`, its value TYPE|NAME.
 KEEP = "keep-"
 
@@ -187,6 +189,14 @@ class BoardPages(PaperPages):
         self.office.mark_read(session.seat, [(author, mid) for author, _, mid in pairs])
         author, message_id = named(request)
         return seen(f"/boards/{views.segment(author)}/{views.segment(message_id)}")
+
+
+def unread_notices(office: Office, person: Person, lang: str) -> list[board_views.Line]:
+    """What Home shows: the newest notices of all rooms that somebody has not read."""
+    scene = board_views.scene(office.rooms(person), office.wards, office.now_ms(), lang)
+    found = office.boards.notices(person, None, None, FIRST_NOTICES)
+    lines = [board_views.notice_line(each, scene) for each in found if each.unread]
+    return [each for each in lines if not each.withdrawn][:UNREAD_NOTICES]
 
 
 def _attachments(form: dict[str, str]) -> list[AttachmentDraft]:

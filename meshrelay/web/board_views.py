@@ -58,6 +58,7 @@ class VersionLine(Struct, frozen=True):
     flags: tuple[str, ...]
     who_href: str
     key: str
+    marks: tuple[views.Mark, ...]
     files: tuple[tuple[str, str, str], ...]
 
 
@@ -145,6 +146,7 @@ def version_line(
         flags=bubble.flags,
         who_href=bubble.href,
         key=bubble.key if is_new else "",
+        marks=views.delivery_marks(message, scene.lang),
         files=files,
     )
 

@@ -98,7 +98,9 @@ class EventPages(PaperPages):
         self, request: web.Request, session: Session, event: Event | None
     ) -> web.StreamResponse:
         kept = self.refused(request, session)
-        values = fields_of(event) if event else {"room": request.query.get("room", "")}
+        next_hour = views.city_time(self.office.now_ms()) + timedelta(hours=1)
+        new = {"room": request.query.get("room", ""), "start": f"{next_hour:%Y-%m-%dT%H}:00"}
+        values = fields_of(event) if event else new
         scene = self.scene(request, session)
         others = [each for each in event.versions[1:] if each.current] if event else []
         return self.draw(

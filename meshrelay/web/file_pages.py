@@ -77,6 +77,7 @@ class FilePages(Screens):
             older=older if len(found) == FIRST_FILES else "",
             text=kept.text if kept else "",
             room=room,
+            sent=request.query.get("done") == "sent",
             message_id=uuid7(self.office.now_ms()),
         )
 
@@ -137,7 +138,8 @@ class FilePages(Screens):
             if error.status in (401, 404):
                 raise
             session.refused = Refused(request.path, text, error)
-        return seen(f"/rooms/{views.segment(room)}/files")
+            return seen(f"/rooms/{views.segment(room)}/files")
+        return seen(f"/rooms/{views.segment(room)}/files?done=sent#sent")
 
     async def fetch(self, request: web.Request) -> web.StreamResponse:
         session, form = await self.form(request)

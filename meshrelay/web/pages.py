@@ -12,6 +12,7 @@ from meshrelay.errors import RefusedError
 from meshrelay.node.office import Message
 from meshrelay.node.saying import CORRECTABLE
 from meshrelay.web import problems, views, words_rooms
+from meshrelay.web.board_pages import unread_notices
 from meshrelay.web.event_pages import next_events
 from meshrelay.web.ids import uuid7
 from meshrelay.web.screens import Screens, seen
@@ -49,6 +50,7 @@ class Pages(Screens):
             request, session, "home.html", sync_state=line.state, sync_text=sentence, sync_age=age,
             own=self._own_line(own, session, lang) if own else None,
             next_events=next_events(self.office, session.seat.person, lang),
+            notices=unread_notices(self.office, session.seat.person, lang),
         )  # fmt: skip
 
     def _own_line(self, message: Message, session: Session, lang: str) -> dict[str, Any]:

@@ -193,6 +193,7 @@ class RoomPages(Screens):
             error=problems.problem_of(error) if error else None,
             title=views.room_name(view, lang) if view else word("room_new", lang),
             rule=word(f"room_rule_{_rule(view.id)}", lang) if view else "",
+            unit=view.id.removeprefix("unit:") if view and _rule(view.id) == "unit" else "",
             view=view,
             mine=view is None or view.mine,
             action=f"/rooms/{views.segment(view.id)}/about" if view else "/rooms/new",

@@ -74,7 +74,7 @@ class ToldPages(Screens):
 
 def kind_word(kind: str, lang: str) -> str:
     """What an order is called; 緊急 for one that this page does not know."""
-    known = kind in ("mode", "instruction", "evacuation", "notice")
+    known = kind in views.ORDERS
     return word(f"kind_{kind}" if known else "urgent", lang)
 
 

@@ -38,7 +38,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "clock": ("時刻不確か", "Time uncertain"),
     "expired": ("期限切れ", "Expired"),
     "unsure": ("期限を確認できません", "Cannot tell whether it is still valid"),
-    "fork": ("分岐", "Forked"),
+    "fork": ("分岐（別の記録あり）", "Forked: another record exists"),
     "revoked": ("失効した機器経由", "Through a revoked machine"),
     # what to do about them
     "advice_unsure": (

@@ -8,6 +8,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "board": ("掲示", "Notice"),
     "event": ("予定", "Event"),
     "boards": ("掲示", "Notices"),
+    "board_new_ones": ("まだ読んでいない掲示", "Notices you have not read"),
     "events": ("予定", "Events"),
     "documents": ("資料", "Documents"),
     # what all three have

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 TABLE: Mapping[str, tuple[str, str]] = {
     # what must not simply be believed
-    "staff_revoked": ("失効後", "After revocation"),
+    "staff_revoked": ("カード失効後", "After the card was revoked"),
     "binding_conflict": ("カード要確認", "Card in doubt"),
     "advice_staff_revoked": (
         "発信者の職員カードが失効したあとに書かれました。指示としては扱われません。"

@@ -42,7 +42,11 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "file_send": ("この資料を送る", "Send this file"),
     "file_sending": ("送っています…", "Sending…"),
     "file_help": (
-        "文章より後に、少しずつ届きます。ほかの区では、開いた人がいるときに取り寄せます。",
-        "It travels after all text, piece by piece. Other wards fetch it when somebody opens it.",
+        "大きな写真は小さくして送ります（JPEGになることがあります）。文章より後に、少しずつ届きます。"
+        "ほかの区では、開いた人がいるときに取り寄せます。",
+        "A large photo is made smaller, often into a JPEG. Files travel after all text, piece "
+        "by piece. Other wards fetch one when somebody opens it.",
     ),
+    "file_sent": ("送りました。", "Sent."),
+    "file_room": ("ルームへ戻る", "Back to the room"),
 }

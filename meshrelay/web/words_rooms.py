@@ -78,12 +78,17 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "room_close": ("ルームを終了する", "Close the room"),
     "room_open": ("ルームを再開する", "Open the room again"),
     "room_help": (
-        "メンバーと本部の人だけが見られます。あなたは必ず入ります。",
-        "Only its members and HQ can see it. You are always in it.",
+        "メンバーと本部の人だけが見られます。内容は庁内の機器に残ります。あなたは必ず入ります。",
+        "Only its members and HQ can see it. The city's machines keep what is said. "
+        "You are always in it.",
     ),
     "room_rule_all": ("全職員のルームです。", "All staff are in this room."),
     "room_rule_ward": ("この区の職員のルームです。", "The staff of this ward are in it."),
-    "room_rule_unit": ("この班の職員のルームです。", "The staff of this unit are in it."),
+    "room_rule_unit": (
+        "市全体の、この班の職員のルームです。ほかの区の人も入っています。",
+        "The staff of this unit in the whole city, other wards' too.",
+    ),
+    "room_people": ("この班の人を見る", "See who is in it"),
     "room_rule_role": ("本部長のルームです。", "The room of the HQ chiefs."),
     "room_rule_pair": (
         "二人のルームです。暗号化はなく、庁内の機器に保存され、本部の人も見られます。",

@@ -142,9 +142,10 @@ async def test_a_photo_sent_over_the_api_is_listed_shown_and_given_back(browsers
 async def test_a_photo_is_sent_by_a_form_without_script(browsers: Any) -> None:
     sato = await browsers(KITA, SATO)
     answer = await sato.send_form("/rooms/all/files", content=JPEG)
-    page = await sato.text("/rooms/all/files")
+    page = await sato.text("/rooms/all/files?done=sent")
 
-    assert (answer.status, answer.headers["Location"]) == (303, "/rooms/all/files")
+    assert (answer.status, answer.headers["Location"]) == (303, "/rooms/all/files?done=sent#sent")
+    assert '<p id="sent" class="done" role="status"><i' in page
     assert "川.jpg" in page and "川の様子" in page and "ここにあります" in page
     assert "<img" not in page
 
@@ -400,6 +401,7 @@ async def test_a_phone_sends_a_photo_with_its_small_picture_and_another_ward_wat
         await sato.click("#send button.main")
         await expect(sato.locator(".files .file-here")).to_have_text(re.compile("ここにあります"))
         assert await sato.input_value("#text") == ""
+        await expect(sato.locator("#sent")).to_contain_text("送りました")
         picture = tanaka.locator(".files img")
         await expect(picture).to_have_js_property("naturalWidth", 144)
         await expect(tanaka.locator(".files .file-held")).to_have_text(re.compile("北区にあります"))
@@ -433,6 +435,7 @@ async def test_a_refusal_is_told_beside_the_form_and_what_was_written_stays(town
         await page.click("#send button.main")
 
         await expect(page.locator("#problem")).to_contain_text("この種類のファイルは送れません")
+        await expect(page.locator("#sent")).to_be_hidden()
         assert await page.input_value("#text") == "動画です"
         assert await page.locator(".files li").count() == 0
         await browser.close()

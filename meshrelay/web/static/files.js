@@ -8,6 +8,7 @@ import { outbox, syncNow } from "./page.js";
 const COMING_MS = 2000;
 
 const form = document.getElementById("send");
+const sent = document.getElementById("sent");
 const sending = document.getElementById("sending");
 const bar = sending.querySelector("progress");
 const button = form.querySelector("button.main");
@@ -74,6 +75,7 @@ async function send(event) {
   if (!chosen || !chosen.type) return;
   event.preventDefault();
   hide();
+  sent.hidden = true;
   button.disabled = true;
   sending.hidden = false;
   try {
@@ -93,6 +95,7 @@ async function send(event) {
 
 // Without contact it waits in the outbox; the banner says so.
 async function carryOrKeep(item) {
+  let waits = false;
   try {
     const answer = await carry(item, bar);
     if (answer.status !== 201) {
@@ -102,9 +105,11 @@ async function carryOrKeep(item) {
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     outbox.add(item.room, item.text, item);
+    waits = true;
   }
   form.reset();
   choose(null, false);
+  sent.hidden = waits;
   syncNow();
 }
 

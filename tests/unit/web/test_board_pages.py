@@ -91,6 +91,25 @@ async def test_a_notice_posted_by_a_form_is_listed_and_shown(sato: Browser) -> N
     assert f'href="/boards/1001/{message_id(1)}"' in listed
 
 
+async def test_home_names_notices_until_they_are_read(
+    sato: Browser, office: FakeOffice, suzuki: Person
+) -> None:
+    path = await notice(office, suzuki, "断水", 1)
+    before = await page(sato, "/")
+    await form(sato, f"{path}/read", csrf=sato.csrf, items=f"2001/{message_id(1)}")
+
+    assert "まだ読んでいない掲示" in before and path in before
+    assert "まだ読んでいない掲示" not in await page(sato, "/")
+
+
+async def test_a_notice_says_how_far_it_is_and_who_has_read_it(sato: Browser) -> None:
+    at = {"room": "all", "title": "断水", "text": "", "id": message_id(1), "replaces": ""}
+    _, location = await send(sato, "/boards/new", **at)
+    shown = await page(sato, location)
+
+    assert 'class="mark mark-node"' in shown and "既読 0/" in shown
+
+
 async def test_a_repeated_form_posts_once(sato: Browser) -> None:
     at = {"room": "all", "title": "断水", "text": "", "id": message_id(1), "replaces": ""}
     for _ in range(2):
@@ -328,6 +347,12 @@ async def test_an_event_posted_by_a_form_is_shown_and_edited(sato: Browser) -> N
     assert "09:00–10:00" in shown and "場所: 講堂" in shown
     edit = await page(sato, f"/events/1001/{message_id(1)}/edit")
     assert 'value="2026-11-20T09:00"' in edit and 'value="2026-11-20T10:00"' in edit
+
+
+async def test_a_new_event_begins_with_the_next_hour_until_somebody_says_else(
+    sato: Browser,
+) -> None:
+    assert 'name="start" value="2026-11-18T21:00"' in await page(sato, "/events/new")
 
 
 async def test_an_event_that_ends_before_it_starts_keeps_its_form(sato: Browser) -> None:

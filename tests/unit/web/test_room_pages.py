@@ -74,6 +74,14 @@ async def test_the_members_of_a_room_are_shown_to_them(browser: Browser) -> None
     assert 'name="name"' not in page  # only its maker may change it
 
 
+async def test_the_room_of_a_unit_leads_to_its_people_in_the_whole_city(browser: Browser) -> None:
+    await browser.log_in()
+    about = await (await browser.get("/rooms/unit:総務班/about", headers=HTML)).text()
+
+    assert "市全体の、この班の職員" in about
+    assert f"/people?q={quote('総務班')}" in about
+
+
 @pytest.mark.parametrize("path", ["/search", "/people", "/rooms/new", "/rooms/all/about"])
 async def test_a_page_about_rooms_leads_to_the_log_in_first(browser: Browser, path: str) -> None:
     answer = await browser.get(path, headers=HTML)

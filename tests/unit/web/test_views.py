@@ -54,9 +54,9 @@ def test_a_late_or_uncertain_message_says_so() -> None:
         ({"expiry": "expired"}, ("期限切れ",)),
         ({"expiry": "unsure", "kind": "evacuation"}, ("避難", "期限を確認できません")),
         ({"expiry": "unsure"}, ()),
-        ({"trouble": "fork"}, ("分岐", "要確認")),
+        ({"trouble": "fork"}, ("分岐（別の記録あり）", "要確認")),
         ({"trouble": "revoked", "late": True}, ("遅れて届いた", "失効した機器経由", "要確認")),
-        ({"trouble": "fork", "mine": True}, ("分岐",)),
+        ({"trouble": "fork", "mine": True}, ("分岐（別の記録あり）",)),
     ],
 )
 def test_what_must_not_simply_be_believed_says_why(
