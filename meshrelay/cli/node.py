@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from meshrelay.cli import answer
+from meshrelay.cli.frugal import be_frugal
 from meshrelay.cli.places import check_node_dir
 from meshrelay.errors import ConfigError
 
@@ -186,6 +187,7 @@ def run_vector(args: argparse.Namespace) -> int:
 
 
 def run_node(args: argparse.Namespace) -> int:
+    be_frugal()
     from meshrelay.cli.serve import serve_node
 
     check_node_dir(args.directory)

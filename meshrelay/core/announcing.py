@@ -137,7 +137,7 @@ class Announcing:
                 lines = [line for line in lines if line.height > known(link, line.log)]
             lines.sort(key=lambda line: line.log.lane)
             records = [key for key, _ in part if not isinstance(key, LogId)]
-            records.sort(key=lambda record: self._state.vector.lane_of(record) or 0)
+            records.sort(key=self._state.book.by_id.lane)
             yield send(link, Lines(after, upto, lines, records, pushed))
             after = upto
 

@@ -91,8 +91,8 @@ class Fetching:
 
     def announced(self, link: LinkState, ids: list[bytes], now: Now) -> Iterator[Effect]:
         """These records are there."""
-        lane_of = self._state.vector.lane_of
-        news = [each for each in ids if lane_of(each) is None and each not in self._given_up]
+        is_here = self._state.vector.has_record
+        news = [each for each in ids if not is_here(each) and each not in self._given_up]
         link.owed_records.update(dict.fromkeys(news))
         yield from self.fill(link, now)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 
-from meshrelay.core.records import STAFF, Record, StaffCredential, reread_staff
+from meshrelay.core.records import RECORD_LANE, STAFF, Record, StaffCredential, reread_staff
 
 
 class Shelf(MutableMapping[bytes, Record]):
@@ -40,6 +40,11 @@ class Shelf(MutableMapping[bytes, Record]):
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    def lane(self, record_id: bytes) -> int:
+        """The lane that a record travels by; of what has none the first."""
+        kept = self._kept[record_id]
+        return (RECORD_LANE[STAFF] if isinstance(kept, bytes) else kept.lane) or 0
 
     def staff(self) -> Iterator[bytes]:
         """Ids of all staff credentials."""

@@ -567,7 +567,7 @@ class Machine:
         self._count_stock(commit, moved)
         for record in commit.records:
             if record.lane is not None:
-                self.vector.add_record(record.id, record.lane)
+                self.vector.add_record(record.id)
         anything = bool(moved or commit.cuts or commit.holes or commit.records)
         self.statements.changed = self.statements.changed or anything
         for entry in [*entries, *(one.entry for one in commit.filled)]:
@@ -682,21 +682,21 @@ def restore_records(raws: Iterable[bytes], network: bytes) -> RecordBook:
     return book
 
 
-_Change = tuple[Line, int] | tuple[bytes, int, int]
+_Change = tuple[Line, int] | tuple[bytes, int]
 
 
 def _number_of(row: _Change) -> int:
-    return row[-1]
+    return row[1]
 
 
 def restore_vector(
     lines: Iterable[tuple[Line, int]],
-    records: Iterable[tuple[bytes, int, int]],
+    records: Iterable[tuple[bytes, int]],
     change: int = 0,
     gaps: Mapping[LogId, Gaps] | None = None,
 ) -> Vector:
-    """The vector of a store: (line, change number), and (record id, lane, change number) in
-    order of change.
+    """The vector of a store: (line, change number), and (record id, change number) in order
+    of change.
 
     `change`: the last change number, when the row that had it is gone.
     """
@@ -704,13 +704,13 @@ def restore_vector(
     rows: Iterable[_Change] = merge(sorted(lines, key=_number_of), records, key=_number_of)
     for row in rows:
         vector.change = _number_of(row) - 1
-        if len(row) == 2:
+        if isinstance(row[0], Line):
             log, height, head, _ = row[0]
             if gaps and log in gaps:
                 vector.gaps[log] = gaps[log]
             vector.advance(log, height, head)
         else:
-            vector.add_record(row[0], row[1])
+            vector.add_record(row[0])
     vector.change = max(vector.change, change)
     vector.forget_steps()
     return vector

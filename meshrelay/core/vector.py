@@ -8,7 +8,7 @@ that says how far it knows us can be told just what came after.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from heapq import merge
 from typing import NamedTuple
@@ -61,9 +61,9 @@ class Vector:
         self._arrived: tuple[list[bytes], array[int]] = ([], array("Q"))
         self._steps: deque[tuple[int, LogId, int]] = deque()
         self._steps_from = 0
-        # Of each bucket: log -> what its line adds to the digest, record id -> lane.
+        # Of each bucket: log -> what its line adds to the digest; record ids, sorted.
         self._lines: list[dict[LogId, bytes]] = [{} for _ in range(BUCKETS)]
-        self._records: list[dict[bytes, int]] = [{} for _ in range(BUCKETS)]
+        self._records: list[list[bytes]] = [[] for _ in range(BUCKETS)]
         self._bucket_digests = [bytes(BUCKET_DIGEST_BYTES)] * BUCKETS
         self._stale: set[int] = set()
         self._digest: bytes | None = None
@@ -112,20 +112,22 @@ class Vector:
         """Seq above which nothing of the log is missing."""
         return floor_of(self.gaps.get(log, ()))
 
-    def add_record(self, record_id: bytes, lane: int) -> None:
+    def add_record(self, record_id: bytes) -> None:
         """Note that a record is on disk. Sessions are in no digest and never come here."""
-        number = bucket_of(record_id)
-        if record_id in self._records[number]:
+        if self.has_record(record_id):
             return
-        self._records[number][record_id] = lane
+        number = bucket_of(record_id)
+        insort(self._records[number], record_id)
         self._note(number)
         ids, changes = self._arrived
         ids.append(record_id)
         changes.append(self.change)
 
-    def lane_of(self, record_id: bytes) -> int | None:
-        """Lane of a record that is here, None if it is not."""
-        return self._records[bucket_of(record_id)].get(record_id)
+    def has_record(self, record_id: bytes) -> bool:
+        """Whether a record is here."""
+        bucket = self._records[bucket_of(record_id)]
+        at = bisect_left(bucket, record_id)
+        return at < len(bucket) and bucket[at] == record_id
 
     def _note_line(self, line: Line) -> None:
         self.lines[line.log] = line

@@ -71,12 +71,12 @@ class Cargo:
             if lane == URGENT:
                 self.book.add(read_record(self._record(record_id)))
         self._lanes = {each: lane for each, lane, _ in self.snapshot.records}
-        changes = [(r, lane, c) for r, lane, c in self.snapshot.records if lane is not None]
-        changes.sort(key=lambda row: row[2])
+        changes = [(r, c) for r, lane, c in self.snapshot.records if lane is not None]
+        changes.sort(key=lambda row: row[1])
         self.vector = restore_vector(self.snapshot.lines, changes, self.snapshot.change,
                                      self.snapshot.gaps)  # fmt: skip
         self._receipts = self._restored()
-        self._digests = record_digests([each for each, _, _ in changes])
+        self._digests = record_digests([each for each, _ in changes])
 
     def close(self) -> None:
         self._reader.close()

@@ -118,7 +118,7 @@ class Node:
         folded = [incarnation for incarnation, _ in loaded.incarnations]
         began = self._begin_incarnation(loaded.change, book, loaded.is_salvaged)
         ids = {each: each for each in book.by_id}  # one object for each, not one more
-        changes = ((ids[each], lane, at) for each, lane, at in self._store.record_changes())
+        changes = ((ids[each], change) for each, change in self._store.record_changes())
         vector = restore_vector(loaded.lines, changes, loaded.change, loaded.gaps)
         del ids
         own = [hlc for lg, hlc in loaded.head_hlc.items() if lg.origin == keys.signer.public]

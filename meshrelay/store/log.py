@@ -132,10 +132,10 @@ class LogStore:
         for (record_id,) in run("SELECT id FROM records ORDER BY number"):
             yield run("SELECT raw FROM records WHERE id=?", (record_id,)).get
 
-    def record_changes(self) -> Iterator[tuple[bytes, int, int]]:
-        """(id, lane, change number) of every record that has a lane, in order of change."""
+    def record_changes(self) -> Iterator[tuple[bytes, int]]:
+        """(id, change number) of every record that has a lane, in order of change."""
         yield from self.connection.execute(
-            "SELECT id, lane, change FROM records WHERE lane IS NOT NULL ORDER BY change"
+            "SELECT id, change FROM records WHERE lane IS NOT NULL ORDER BY change"
         )
 
     def add_incarnation(self, incarnation: bytes) -> int:

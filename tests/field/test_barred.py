@@ -65,7 +65,7 @@ def trouble(node: Node, words: str) -> Callable[[], bool]:
 
 
 async def closed_in_time(hq: Node, record: Record) -> None:
-    await until(lambda: hq.machine.vector.lane_of(record.id) is not None, 5.0)
+    await until(lambda: hq.machine.vector.has_record(record.id), 5.0)
     began_s = time.monotonic()
     await until(lambda: not hq.status().links, CLOSED_S_MAX)
     assert time.monotonic() - began_s < CLOSED_S_MAX
@@ -122,7 +122,7 @@ async def test_a_node_that_was_away_learns_at_the_greeting_that_it_is_revoked(
         record = revocation(network, town.nodes[KITA])
         await town.stop(KITA)
         spread(town.nodes[HQ], [record])
-        await until(lambda: town.nodes[HQ].machine.vector.lane_of(record.id) is not None)
+        await until(lambda: town.nodes[HQ].machine.vector.has_record(record.id))
         kita = await town.start(KITA)
 
         await until(trouble(kita, "is revoked"))
@@ -142,7 +142,7 @@ async def test_the_longest_revocation_reaches_the_node_that_it_ends(tmp_path: Pa
         assert len(record.raw) > 40_000
         await town.stop(KITA)
         spread(town.nodes[HQ], [record])
-        await until(lambda: town.nodes[HQ].machine.vector.lane_of(record.id) is not None)
+        await until(lambda: town.nodes[HQ].machine.vector.has_record(record.id))
         kita = await town.start(KITA)
 
         await until(trouble(kita, "is revoked"))

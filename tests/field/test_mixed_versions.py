@@ -175,7 +175,7 @@ def test_the_cursor_passes_a_record_that_can_never_be_held(
     city, kita, chuo = two_wards()
     record = later_record(city_keys.KITA, city_keys.NETWORK)
     kita.machine.book.by_id[record.id] = record
-    kita.machine.vector.add_record(record.id, URGENT)
+    kita.machine.vector.add_record(record.id)
     kita.say(note("記録のあとの言葉"))
     city.join(kita, chuo)
     city.deliver()

@@ -97,7 +97,7 @@ async def test_a_ward_that_was_down_catches_up_through_a_neighbour(tmp_path: Pat
 async def test_a_ward_enrolled_later_brings_the_roster_of_its_day(tmp_path: Path) -> None:
     async with running(build_town(tmp_path, {"01": (), "02": ("01",)})) as town:
         machine = town.nodes["02"].machine
-        assert all(machine.vector.lane_of(record.id) is not None for record in machine.book)
+        assert all(machine.vector.has_record(record.id) for record in machine.book)
         await town.stop("02")
         await town.start("02")
 

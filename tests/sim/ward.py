@@ -135,8 +135,8 @@ class Ward:
     def _make_machine(self, book: RecordBook, began: bool) -> sync.Machine:
         disk = self.disk
         lines = [(line, disk.numbers[log]) for log, line in disk.lines.items()]
-        records = [(record, lane, disk.numbers[record]) for record, lane in disk.lanes.items()]
-        records.sort(key=lambda row: row[2])
+        records = [(record, disk.numbers[record]) for record in disk.lanes]
+        records.sort(key=lambda row: row[1])
         gaps = {log: gaps for log, gaps in disk.gaps.items() if gaps}
         vector = sync.restore_vector(lines, records, gaps=gaps)
         vector.change = disk.change

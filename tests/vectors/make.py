@@ -174,7 +174,7 @@ FIRST, SECOND, READ = (entry for entry, _ in CHAIN)
 def _vector() -> Vector:
     vector = Vector()
     for record in (ISSUER_RECORD, NODE, HQ_NODE, STAFF, BINDING):
-        vector.add_record(record.id, record.lane or 0)
+        vector.add_record(record.id)
     vector.advance(FIRST.log, FIRST.seq, FIRST.id)
     vector.advance(READ.log, READ.seq, READ.id)
     vector.advance(SECOND.log, SECOND.seq, SECOND.id)

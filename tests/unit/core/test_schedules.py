@@ -275,7 +275,7 @@ def reborn(station: Station, incarnation: bytes, keep: int) -> Station:
     book = RecordBook(NETWORK)
     for record in RECORDS:
         book.add(record)
-    records = [(record.id, 0, number) for number, record in enumerate(RECORDS, 1)]
+    records = [(record.id, number) for number, record in enumerate(RECORDS, 1)]
     vector = restore_vector(lines, records)
     past = [*old._state.past, (old.incarnation, vector.change)]
     fresh.machine = Machine(

@@ -31,7 +31,7 @@ def test_a_digest_does_not_tell_the_order_of_arrival() -> None:
 def test_another_height_head_log_or_record_is_another_digest() -> None:
     base = vector_of((KITA_LOG, 1, b"a" * 32))
     with_record = vector_of((KITA_LOG, 1, b"a" * 32))
-    with_record.add_record(b"r" * 32, 0)
+    with_record.add_record(b"r" * 32)
     others = [
         Vector(),
         vector_of((KITA_LOG, 2, b"a" * 32)),
@@ -56,7 +56,7 @@ def test_a_digest_follows_every_change() -> None:
 
 def test_what_changed_after_a_number_comes_oldest_first_and_once() -> None:
     vector = vector_of((KITA_LOG, 1, b"a" * 32), (CHUO_LOG, 1, b"b" * 32))
-    vector.add_record(b"r" * 32, 0)
+    vector.add_record(b"r" * 32)
     vector.advance(KITA_LOG, 2, b"c" * 32)
 
     assert vector.change == 4
@@ -79,12 +79,12 @@ def test_a_vector_read_from_disk_goes_on_where_it_stood(steps: list[tuple[object
     vector = Vector()
     for key, height in steps:
         if isinstance(key, bytes):
-            vector.add_record(key, 0)
+            vector.add_record(key)
         else:
             vector.advance(key, height, b"h" * 32)  # type: ignore[arg-type]
     numbers = dict(vector.after(0))
     lines: list[tuple[Line, int]] = [(line, numbers[log]) for log, line in vector.lines.items()]
-    records = [(key, 0, number) for key, number in numbers.items() if isinstance(key, bytes)]
+    records = [(key, number) for key, number in numbers.items() if isinstance(key, bytes)]
 
     again = restore_vector(lines, records)
 
@@ -103,14 +103,14 @@ def test_equal_stores_have_equal_buckets_and_one_difference_shows_in_one() -> No
     one, other = vector_of(*rows), vector_of(*reversed(rows))
     assert one.bucket_digests() == other.bucket_digests()
 
-    other.add_record(b"r" * 32, 3)
+    other.add_record(b"r" * 32)
     pairs = zip(one.bucket_digests(), other.bucket_digests(), strict=True)
     assert [number for number, (a, b) in enumerate(pairs) if a != b] == [bucket_of(b"r" * 32)]
 
 
 def test_a_bucket_names_what_falls_into_it() -> None:
     vector = vector_of((KITA_LOG, 1, b"a" * 32))
-    vector.add_record(b"r" * 32, 0)
+    vector.add_record(b"r" * 32)
 
     assert vector.bucket(bucket_of(b"r" * 32))[1] == [b"r" * 32]
     assert vector.bucket(bucket_of(KITA_LOG))[0] == [Line(KITA_LOG, 1, b"a" * 32)]

@@ -39,7 +39,7 @@ def machine_vector(commits: list[tuple[int, list[object], list[object]]]) -> Vec
         acceptor.committed(entries)  # type: ignore[arg-type]
         for record in records:
             if record.lane is not None:  # type: ignore[attr-defined]
-                vector.add_record(record.id, record.lane)  # type: ignore[attr-defined]
+                vector.add_record(record.id)  # type: ignore[attr-defined]
     return vector
 
 
@@ -361,7 +361,7 @@ def test_store_and_machine_count_cuts_alike(tmp_path: Path) -> None:
     acceptor.committed([*kita, *chuo])
     acceptor.cut_committed(cut_to(kita, 1))
     acceptor.cut_committed(Line(chuo[0].log, 0, chuo[0].log.first_prev))
-    vector.add_record(RECORDS[0].id, 0)
+    vector.add_record(RECORDS[0].id)
     write(store, commit_of([*kita, *chuo]))
     cuts = [cut_to(kita, 1), Line(chuo[0].log, 0, chuo[0].log.first_prev)]
     write(store, commit_of([], [RECORDS[0]], cuts=cuts))
