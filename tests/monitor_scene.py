@@ -148,7 +148,7 @@ def four_wards() -> tuple[NodeWord, ...]:
             archived=31,
             oldest_ms=NOW_MS - 47 * MINUTE,
             up_to_ms=NOW_MS - 49 * MINUTE,
-            refused={"signature": 4, "gap": 2, "oversize": 1, "foreign network": 1},
+            refused={"signature": 4, "gap": 2, "oversize": 1, "foreign_network": 1},
         ),
     )
 

@@ -78,6 +78,7 @@ TEXT: Final[Mapping[str, Mapping[str, str]]] = {
         "none": "なし",
         "ago": "前",
         "value_age": "値は{age}前のもの",
+        "last_said": "最後の知らせでは{value}",
         "in_sync": "同期",
         "late": "遅れ",
         "silent": "沈黙",
@@ -115,7 +116,7 @@ TEXT: Final[Mapping[str, Mapping[str, str]]] = {
         "no_links": "開いている通信路はありません。",
         "link_peer": "相手",
         "link_up": "開いた時刻",
-        "bearers": "通信の口",
+        "bearers": "通信の方法",
         "bearer_connected": "つながっている",
         "bearer_connecting": "つなごうとしている",
         "bearer_listening": "相手を待っている",
@@ -156,6 +157,7 @@ TEXT: Final[Mapping[str, Mapping[str, str]]] = {
         "none": "none",
         "ago": " ago",
         "value_age": "values are {age} old",
+        "last_said": "{value} by its last word",
         "in_sync": "in sync",
         "late": "late",
         "silent": "silent",
@@ -258,30 +260,35 @@ def headline(view: Tally, lang: str, alone: bool = False) -> str:
 
 
 def _sentence(view: Tally, lang: str) -> str:
-    total, fresh = len(view.rows), len(view.having(State.IN_SYNC))
+    # HQ is no ward: it is named when something is wrong with it, never counted.
+    wards = [row for row in view.rows if not row.archive]
+    total, fresh = len(wards), sum(row.state is State.IN_SYNC for row in wards)
+    lost = sum(row.state is State.UNKNOWN for row in wards)
     late, silent = view.having(State.LATE), view.having(State.SILENT)
     unknown = view.having(State.UNKNOWN)
     suspended, revoked = view.having(State.SUSPENDED), view.having(State.REVOKED)
     late_age = _longest(view, [row.synced_up_to_ms for row in late], lang)
     silent_age = _longest(view, [row.word_ms for row in silent], lang)
     if lang == "ja":
-        parts = [_fresh_ja(total, fresh, len(unknown))]
+        parts = [_fresh_ja(total, fresh, lost)]
         parts += [f"{_names(late, lang)}が遅れ（最長{late_age}）"] if late else []
         parts += [f"{_names(silent, lang)}が沈黙（最長{silent_age}）"] if silent else []
-        parts += [f"{_names(unknown, lang)}は不明"] if unknown and len(unknown) < total else []
+        parts += [f"{_names(unknown, lang)}は不明"] if unknown and lost < total else []
         parts += [f"{_names(suspended, lang)}は停止中"] if suspended else []
         parts += [f"{_names(revoked, lang)}は失効"] if revoked else []
         return "。".join(parts)
-    parts = [_fresh_en(total, fresh, len(unknown))]
+    parts = [_fresh_en(total, fresh, lost)]
     parts += [f"Late: {_names(late, lang)} (up to {late_age})."] if late else []
     parts += [f"Silent: {_names(silent, lang)} (up to {silent_age})."] if silent else []
-    parts += [f"Unknown: {_names(unknown, lang)}."] if unknown and len(unknown) < total else []
+    parts += [f"Unknown: {_names(unknown, lang)}."] if unknown and lost < total else []
     parts += [f"Suspended: {_names(suspended, lang)}."] if suspended else []
     parts += [f"Revoked: {_names(revoked, lang)}."] if revoked else []
     return " ".join(parts)
 
 
 def _fresh_ja(total: int, fresh: int, unknown: int) -> str:
+    if not total:
+        return "まだどの区の機器も登録されていません"
     if total == unknown:
         return f"{total}区すべて不明。まだどの区からも確かな知らせがありません"
     if total == fresh:
@@ -290,6 +297,8 @@ def _fresh_ja(total: int, fresh: int, unknown: int) -> str:
 
 
 def _fresh_en(total: int, fresh: int, unknown: int) -> str:
+    if not total:
+        return "No ward's machine is enrolled yet."
     if total == unknown:
         return f"All {total} wards unknown: nothing certain has been heard yet."
     if total == fresh:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import secrets
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +118,7 @@ class Displays:
             raise _bad_name()
         if len(self._kept) >= DISPLAYS_MAX:
             raise _too_many()
-        key = self._shows(code.strip())
+        key = self._shows(re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", code)))
         if key is None:
             for waiting in self._waiting.values():
                 waiting.wrong += 1

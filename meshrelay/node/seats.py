@@ -316,7 +316,7 @@ def _wrong_pin(left: int) -> RefusedError:
         "wrong_pin",
         "PINが違います。",
         "The PIN is wrong.",
-        f"もう一度入力してください。{more_ja}",
-        f"Type it again. {more_en}",
+        f"もう一度入力してください。{more_ja}忘れたときは、区の登録担当者に言ってください。",
+        f"Type it again. {more_en} Forgotten? Tell your ward's registrar.",
         401,
     )

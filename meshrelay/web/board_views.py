@@ -141,7 +141,7 @@ def version_line(
         current=version.current,
         withdrawn=withdrawn,
         who=_who(version, scene),
-        time=f"{views.day_words(message.created_ms, scene.lang)} {bubble.time}",
+        time=views.moment(message.created_ms, scene.now_ms),
         iso=bubble.iso,
         flags=bubble.flags,
         who_href=bubble.href,

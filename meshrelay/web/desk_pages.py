@@ -219,8 +219,9 @@ class DeskPages(Screens):
             "id": node.id,
             "name": clean_name(node.name),
             "ward": views.ward_name(node.ward, self.office.wards, lang),
-            "key": key,
-            "state": word(f"node_{key}", lang),
+            "key": "asked" if asked and key == "in_service" else key,
+            "state": word("node_asked" if asked and key == "in_service" else f"node_{key}", lang),
+            "suspended": state.suspended,
             "asked": ", ".join(asked),
             "can_suspend": not (state.revoked or node.archive or node.ward == "00")
             and name not in asked,
@@ -231,7 +232,7 @@ class DeskPages(Screens):
         session, form = await self.form_of_right(request)
         try:
             if form.get("confirm", "").strip().upper() not in SUSPEND_WORDS:
-                raise problems.not_confirmed()
+                raise problems.not_confirmed("停止", "SUSPEND")
             await self.office.cards.suspend(session.seat, form.get("node", ""))
         except RefusedError as error:
             return self._nodes_page(request, session, _unless_closed(error))
@@ -241,7 +242,7 @@ class DeskPages(Screens):
         session, form = await self.form_of_right(request)
         try:
             if form.get("confirm", "").strip().upper() not in LIFT_WORDS:
-                raise problems.not_confirmed()
+                raise problems.not_confirmed("解除", "LIFT")
             await self.office.cards.lift(session.seat, form.get("node", ""))
         except RefusedError as error:
             return self._nodes_page(request, session, _unless_closed(error))

@@ -130,7 +130,7 @@ class DisplayPages(Screens):
             "id": display.id,
             "name": clean_name(display.name),
             "since": views.short_time(display.since_ms, now_ms),
-            "seen": "" if seen_ms is None else _moment(seen_ms, now_ms),
+            "seen": "" if seen_ms is None else views.moment(seen_ms, now_ms),
         }
 
     async def pair(self, request: web.Request) -> web.StreamResponse:
@@ -151,9 +151,3 @@ class DisplayPages(Screens):
         self.office.displays.remove(session.seat.person, form.get("display", ""))
         self._ring()  # its event stream ends
         return seen("/displays?done=removed")
-
-
-def _moment(at_ms: int, now_ms: int) -> str:
-    """Day and time, for a list that is read once a month."""
-    day = views.short_time(at_ms, now_ms)
-    return day if ":" in day else f"{day} {views.hour_minute(at_ms)}"

@@ -204,6 +204,8 @@ class Pages(Screens):
             title=views.room_name(view, lang),
             path=f"/rooms/{views.segment(room)}",
             text=kept.text if kept else "",
+            asked=kept.fields.get("source", "") if kept else "",
+            source_name=kept.fields.get("source_name", "") if kept else "",
             sources=[(each, word(f"source_{each}", lang)) for each in views.SOURCES],
             message_id=uuid7(self.office.now_ms()),
             taken_by=clean_name(session.seat.person.name),
@@ -229,7 +231,7 @@ class Pages(Screens):
         except RefusedError as error:
             if error.status in (401, 404):
                 raise
-            session.refused = Refused(request.path, text, error)
+            session.refused = Refused(request.path, text, error, form)
             return seen(f"{path}/note")
         return seen(path)
 
@@ -305,7 +307,7 @@ def _replaced_by(message: Message) -> str:
 
 
 def _reply_strip(message: Message, lang: str) -> dict[str, str]:
-    text = views.text_of(message, lang) or word("unknown_kind", lang)
+    text = views.line_of(message, lang)
     return {
         "key": f"{message.author}/{message.message_id}",
         "name": views.author_words(message, lang),

@@ -275,13 +275,13 @@ def shown_once() -> RefusedError:
     )
 
 
-def not_confirmed() -> RefusedError:
+def not_confirmed(asked: str, asked_en: str) -> RefusedError:
     """The word that confirms a heavy step was not typed."""
     return RefusedError(
         "not_confirmed",
         "確認の言葉が違うため、何も変えていません。",
         "The confirming word was not typed; nothing was changed.",
-        "表示されている言葉を入力してください。",
-        "Type the word that is shown.",
+        f"もう一度開いて、「{asked}」と入れてください。",
+        f"Open it again and type {asked_en}.",
         400,
     )

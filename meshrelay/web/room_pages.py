@@ -69,7 +69,7 @@ class RoomPages(Screens):
         )
 
     def _hit(self, message: Message, person: Person, asked: str, lang: str) -> dict[str, Any]:
-        text = views.text_of(message, lang) or word("unknown_kind", lang)
+        text = views.line_of(message, lang)
         room = f"/rooms/{views.segment(message.room)}"
         drawn = views.bubbles([message], self.office.wards, lang)[0]
         return {
@@ -78,8 +78,7 @@ class RoomPages(Screens):
             "struck": drawn.struck,
             "room": views.room_name(self.office.room_view(person, message.room), lang),
             "name": views.author_words(message, lang),
-            "time": f"{views.day_words(message.created_ms, lang)} "
-            f"{views.hour_minute(message.created_ms)}",
+            "time": views.moment(message.created_ms, self.office.now_ms()),
             "parts": views.marked(clean(text, lines=True, chars_max=HIT_CHARS_MAX), asked.split()),
         }
 

@@ -95,7 +95,11 @@ class Screens:
         """A page of somebody, with the data its script needs unless given."""
         values.setdefault("data", self.drawing.data(request, session))
         if session is not None:
+            person = session.seat.person
             values.setdefault("csrf", session.csrf)
+            values["unread_rooms"] = lambda: sum(
+                room.unread_n for room in self.office.rooms(person)
+            )
         return self.drawing.draw(request, template, **values)
 
     def problem(self, request: web.Request, problem: problems.Problem) -> web.Response:

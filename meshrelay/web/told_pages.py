@@ -39,6 +39,9 @@ class ToldPages(Screens):
                     else "",
                     "href": f"/rooms/{views.segment(message.room)}",
                     "bubble": bubble,
+                    "flags": [
+                        each for each in bubble.flags if each != kind_word(message.kind, lang)
+                    ],
                     "text": clean(text_of(message), lines=True),
                     "advice": views.advice(message, lang),
                 }

@@ -41,8 +41,7 @@ SHAPES = {
     "node": "○",
     "wards": "◐",
     "archive": "●",
-    "read": "✓",
-    "none": "·",
+    "read": "",
 }
 
 
@@ -90,6 +89,7 @@ class Bubble(Struct, frozen=True):
     file: Attached | None = None
     quote: Quote | None = None
     struck: bool = False
+    expired: bool = False
 
 
 class RoomLine(Struct, frozen=True):
@@ -143,6 +143,12 @@ def short_time(at_ms: int, now_ms: int) -> str:
     if at.date() == city_time(now_ms).date():
         return at.strftime("%H:%M")
     return f"{at.month}/{at.day}"
+
+
+def moment(at_ms: int, now_ms: int) -> str:
+    """HH:MM today, else month/day HH:MM."""
+    day = short_time(at_ms, now_ms)
+    return day if ":" in day else f"{day} {hour_minute(at_ms)}"
 
 
 def segment(text: str) -> str:
@@ -262,9 +268,7 @@ def delivery_marks(message: Message, lang: str) -> tuple[Mark, ...]:
     if not marks or message.place == "node":
         marks.append(mark("node"))
     members = "?" if message.members_n is None else message.members_n
-    read = mark("read", n=message.read_n, m=members)
-    # No tick where nobody has read anything.
-    marks.append(read if message.read_n else Mark(read.key, SHAPES["none"], read.text))
+    marks.append(mark("read", n=message.read_n, m=members))
     return tuple(marks)
 
 
@@ -308,6 +312,7 @@ def bubbles(messages: Sequence[Message], wards: Mapping[str, Ward], lang: str) -
                 file=attached(message, lang),
                 quote=quote_of(message, lang),
                 struck=_act_on(message) in ("correct", "false"),
+                expired=message.expiry == "expired",
             )
         )
         last_day, last_author = day, "" if message.unsigned else message.author

@@ -105,7 +105,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "login_wait": ("確かめています…", "Checking…"),
     # the sync line
     "sync_here": ("この機器が本部です。", "This machine is HQ's own."),
-    "sync_synced": ("本部まで届いています。", "Everything from here has reached HQ."),
+    "sync_synced": (
+        "この機器の記録は、本部まで届いています。",
+        "What this machine holds has reached HQ.",
+    ),
     "sync_sending": (
         "まだ本部に届いていないものが{n}件あります。道が通じると自動で届きます。",
         "{n} not yet at HQ. They go on by themselves as soon as there is a path.",
@@ -162,8 +165,12 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "They are sent when that person logs in.",
     ),
     "node_gone": (
-        "区の機器につながりません。Wi-Fiを確かめてください。書いたものはこの端末に残ります。",
-        "No contact with the ward's machine. Check the Wi-Fi. What you write stays on this device.",
+        "区の機器につながりません。Wi-Fiを確かめてください。",
+        "No contact with the ward's machine. Check the Wi-Fi.",
+    ),
+    "node_gone_kept": (
+        "書いたものはこの端末に残り、つながると送れます。",
+        "What you write stays on this device, to be sent then.",
     ),
     "pin_to_send": (
         "ログインが終わっています。新しいメッセージは届きません。PINを入れると送信します。",
@@ -233,7 +240,8 @@ ISLAND_KEYS = (
     "unsure", "fork", "revoked", "staff_revoked", "binding_conflict", "unknown_kind",
     "unsigned", "unsigned_short", "source_walk_in", "source_paper", "source_phone", "lock_offline",
     "from_here_unread", "empty_room", "older", "new_pill", "again", "rewrite", "remove",
-    "outbox_n", "outbox_refused", "outbox_other", "node_gone", "pin_to_send", "pin_needed",
+    "outbox_n", "outbox_refused", "outbox_other", "node_gone", "node_gone_kept", "pin_to_send",
+    "pin_needed",
     "revoked_here",
     "other_person", "open_room", "reload", "store_failed", "logout_ask", "logout_wait",
     "logout_drop", "login", "login_wait", "pin_new", "details", "board", "event",

@@ -26,10 +26,16 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "paper_who": ("だれが読んだか", "Who has read it"),
     "paper_withdrawn": ("取り消し", "Called off"),
     "paper_two": (
-        "要確認：同時に直されたため、{n}つの版があります。どちらも残しています。"
+        "要確認：同時に直されたため、{n}つの版があります。すべて残しています。"
         "「直す」で1つにまとめられます。",
         "Needs a look: {n} versions were written at the same time. All are kept. "
         "Edit to make one of them.",
+    ),
+    "paper_two_wait": (
+        "要確認：同時に直されたため、{n}つの版があります。すべて残しています。"
+        "書いた人か担当者が1つにまとめるまで、すべてを見てください。",
+        "Needs a look: {n} versions were written at the same time. All are kept: read them all "
+        "until their author or a registrar makes one of them.",
     ),
     "paper_two_short": ("要確認（{n}つの版）", "Needs a look ({n} versions)"),
     "paper_editing": (

@@ -33,8 +33,11 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "作りました：{name}、{n}件。「ダウンロード」の中にあります。",
         "Made: {name}, entries: {n}. It is among your downloads.",
     ),
-    "courier_bring": ("持って来た", "Brought here"),
-    "courier_file": ("伝令データ（meshrelay-….courier）", "Courier file (meshrelay-….courier)"),
+    "courier_bring": ("伝令データを読み込む", "Read a courier file"),
+    "courier_file": (
+        "持って来たファイル（名前の終わりが .courier）",
+        "The file (its name ends in .courier)",
+    ),
     "courier_bring_help": (
         "途中で切れたファイルも、二度目でもかまいません。読めるものだけが、一度だけ入ります。",
         "A file that was cut off, or read before, does no harm: what is whole is taken, once.",
@@ -63,9 +66,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "again to get the rest.",
     ),
     "courier_refused_help": (
-        "前の記録がまだ届いていないか、失効した機器のものです。次の伝令か回線で届きます。",
-        "An earlier one is still missing here, or they are of a revoked machine. The next courier "
-        "or a line will bring them.",
+        "前の記録を待っているものは、それが届いてからもう一度読み込むと入ります。"
+        "失効した機器のものは受け取りません。",
+        "What waits for an earlier record is taken when that has come and the file is read again. "
+        "What a revoked machine wrote is not taken.",
     ),
     "courier_rooms": ("ルームへ", "To the rooms"),
     "courier_another": ("ほかのファイル", "Another file"),

@@ -44,7 +44,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     # log-in
     "device": ("この端末", "This device"),
     "device_own": ("自分のスマートフォン", "My own phone"),
-    "device_shared": ("共用PC", "Shared PC"),
+    "device_shared": ("共用PC・借りた端末", "Shared or borrowed device"),
     "device_help": (
         "共用PCは10分さわらないと画面を隠し、ログアウトすると何も残しません。"
         "自分のスマートフォンはカード番号を30日おぼえます（PINはおぼえません）。",
@@ -134,7 +134,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "PINをやり直せるようにしました。次のログインで決めてもらってください。",
         "The PIN was reset. They choose a new one at the next log-in.",
     ),
-    "settle": ("どちらが本人か決める", "Settle who it is"),
+    "settle_open": ("PINが2つあります：本人のPINに決める", "Two PINs: settle which counts"),
+    "settle": ("このPINに決める", "Settle on this PIN"),
     "settle_help": (
         "本人に、ここでカード番号とPINを入れてもらってください。そのPINだけが有効になります。",
         "Let the person type card code and PIN here. Only that PIN will count.",
@@ -176,6 +177,9 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "node_revoked": ("失効", "Revoked"),
     "asked_by": ("停止を求めた人：{names}", "Asked to suspend it: {names}"),
     "suspend": ("停止を求める", "Ask to suspend"),
+    "suspend_next": ("自分も停止を求める", "Ask to suspend it, too"),
+    "lift_ask": ("停止の求めを取り下げる", "Withdraw the request"),
+    "node_asked": ("停止待ち", "Suspension asked for"),
     "suspend_confirm": (
         "確認のため「停止」と入れてください",
         "Type SUSPEND to confirm",

@@ -75,7 +75,7 @@ TABLE: Mapping[str, str] = {
     "login_wait": "しらべています…",
     "device": "このスマホ・パソコン",
     "device_own": "自分のスマホ",
-    "device_shared": "みんなで使うパソコン",
+    "device_shared": "みんなで使うパソコン・かりたきかい",
     "device_help": (
         "みんなのパソコンは、10分使わないと画面が見えなくなります。出ると、何ものこりません。"
         "自分のスマホは、カード番号を30日おぼえます。PINはおぼえません。"
@@ -175,7 +175,7 @@ TABLE: Mapping[str, str] = {
     "correct_help": "前のメッセージものこります。直したものは、新しいメッセージになります。",
     "correct_send": "これで送る",
     "people_write": "トークを開く",
-    "write_to": "人をさがす",
+    "write_to": "人と話す",
     "people_find": "名前・ふりがな・番号・組",
     "people_none": "見つかりません。ほかのことばでさがしてください。",
     "people_full": "多いので、はじめの{n}人だけ見せています。もう少し書いてください。",
@@ -188,6 +188,7 @@ TABLE: Mapping[str, str] = {
     "room_save": "かえる",
     "room_close": "ルームをおわりにする",
     "room_open": "ルームをまた開く",
+    "room_about": "ルームのこと",
     "room_help": "入った人と本部の人だけが見ることができます。書いたことは市のきかいにのこります。",
     "room_rule_all": "みんなのルームです。",
     "room_rule_ward": "この区の人のルームです。",
@@ -197,6 +198,9 @@ TABLE: Mapping[str, str] = {
     "room_rule_pair": "二人のルームです。本部の人も読むことができます。",
     "room_rule_list": "人をえらんだルームです。",
     "search": "さがす",
+    "unsent_here": "まだ送っていないもの",
+    "unsent_none": "ありません。",
+    "unsent_no_script": "見るには、ブラウザーのJavaScriptをつかえるようにしてください。",
     "search_title": "さがす",
     "search_words": "さがすことば",
     "search_in": "{room}の中",
@@ -213,9 +217,8 @@ TABLE: Mapping[str, str] = {
     "outbox_other": (
         "ほかの人がまだ送っていないものが{n}こあります。その人がログインすると送ります。"
     ),
-    "node_gone": (
-        "区のきかいとつながっていません。Wi-Fiを見てください。書いたものはここにのこります。"
-    ),
+    "node_gone": "区のきかいとつながっていません。Wi-Fiを見てください。",
+    "node_gone_kept": "書いたものはここにのこります。つながったら送れます。",
     "pin_to_send": ("ログインがおわりました。新しいメッセージは来ません。PINを入れると送ります。"),
     "pin_needed": "ログインがおわりました。新しいメッセージは来ません。PINを入れてください。",
     "revoked_here": (

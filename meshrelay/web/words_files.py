@@ -39,6 +39,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "ブラウザーでマイクを許可するか、録音したファイルを選んでください。",
         "Allow the microphone in the browser, or choose a recorded file.",
     ),
+    "file_send_here": ("写真・ファイルを送る", "Send a photo or file"),
     "file_send": ("この資料を送る", "Send this file"),
     "file_sending": ("送っています…", "Sending…"),
     "file_help": (

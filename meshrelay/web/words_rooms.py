@@ -50,7 +50,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "correct_withdraw": ("取り消す（文を隠す）", "Withdraw it: its words are hidden"),
     "correct_false": ("誤報だった（線を引いて残す）", "It was false: struck, still readable"),
     "correct_text": ("正しい文（訂正のときだけ）", "The right words (to correct only)"),
-    "correct_reason": ("理由", "Reason"),
+    "correct_reason": ("理由（必ず書く）", "Reason (needed)"),
     "reason_slip": ("書きまちがい", "A slip of the pen"),
     "reason_place": ("送り先ちがい", "Sent to the wrong room"),
     "reason_news": ("状況が変わった", "Things have changed"),
@@ -60,7 +60,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     ),
     "correct_send": ("これで出す", "Send it"),
     # rooms of one's own
-    "write_to": ("人をさがす", "Find somebody"),
+    "write_to": ("人と話す", "Talk to somebody"),
     "people_find": ("名前・ふりがな・職員番号・班", "Name, kana, number or unit"),
     "people_write": ("トークを開く", "Open the talk"),
     "people_none": ("見つかりません。ほかの言葉でさがしてください。", "Nobody. Try another word."),
@@ -68,6 +68,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "多いため、はじめの{n}人だけです。もう少し入れてください。",
         "Only the first {n}. Type a little more.",
     ),
+    "room_about": ("ルームの情報", "About the room"),
     "room_new": ("新しいルーム", "New room"),
     "room_name": ("ルームの名前", "Name of the room"),
     "room_members": ("メンバー", "Members"),
@@ -97,6 +98,12 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "room_rule_list": ("メンバーを選んだルームです。", "A room with chosen members."),
     # search
     "search": ("さがす", "Search"),
+    "unsent_here": ("この端末の未送信", "Not sent yet from this device"),
+    "unsent_none": ("ありません。", "None."),
+    "unsent_no_script": (
+        "この欄を見るには、ブラウザーのJavaScriptを有効にしてください。",
+        "Allow JavaScript in the browser to see this.",
+    ),
     "search_title": ("さがす", "Search"),
     "search_words": ("さがす言葉", "Words to search for"),
     "search_in": ("{room}の中", "In {room}"),

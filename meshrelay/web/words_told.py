@@ -60,7 +60,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "wall_gone": ("区の機器につながりません", "No contact with the machine"),
     "wall_here": ("ここが本部", "This is HQ"),
     "wall_synced": ("本部と接続", "HQ: in contact"),
-    "wall_sending": ("本部と接続", "HQ: in contact"),
+    "wall_sending": ("本部へ送信中", "HQ: sending"),
     "wall_cut": ("本部と不通", "HQ: no contact"),
     "wall_unknown": ("本部との連絡不明", "HQ: unknown"),
     "wall_revoked": ("失効した機器", "Revoked machine"),

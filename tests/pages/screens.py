@@ -17,6 +17,7 @@ from tests.pages.scenery import LONG_NAME, STATES
 Step = Callable[[Page, Ward], Awaitable[None]]
 
 WRONG_PIN = "975318"
+LOCALES = {"ja": "ja-JP", "easy": "ja-JP", "en": "en-GB"}
 ALL = "empty normal many long late error gone"
 # A screen that shows no messages has nothing that could be late, and no lists that could grow.
 FORM = "normal long error gone"
@@ -203,7 +204,7 @@ async def shown(
     ward = Ward(office, extra=routes(office.city))
     await ward.start()
     context = await browser.new_context(
-        **{"viewport": PHONE, "reduced_motion": "reduce", **options}
+        **{"viewport": PHONE, "reduced_motion": "reduce", "locale": LOCALES[lang], **options}
     )
     try:
         await context.add_cookies([{"name": "mr-lang", "value": lang, "url": ward.url}])

@@ -101,7 +101,6 @@ export function marksOf(message) {
   if (!marks.length || message.place === "node") mark("node");
   if (message.read_n === null) return marks; // only the receipt has come yet
   mark("read", { n: message.read_n, m: message.members_n === null ? "?" : message.members_n });
-  if (!message.read_n) marks[marks.length - 1].shape = data.shapes.none;
   return marks;
 }
 
@@ -174,6 +173,7 @@ export function bubblesOf(messages, firstUnread) {
       file: fileOf(message),
       quote: quoteOf(message),
       struck: ["correct", "false"].indexOf(actOn(message)) >= 0,
+      expired: message.expiry === "expired",
     };
     lastDay = day;
     lastAuthor = message.unsigned ? "" : message.author;

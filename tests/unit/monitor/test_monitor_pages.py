@@ -83,7 +83,7 @@ def test_the_page_is_well_formed_and_has_nothing_inline(lang: str) -> None:
 def test_the_sentence_is_the_heading() -> None:
     document = monitor_page(status(*four_wards()), WARDS, "ja").decode()
 
-    assert "<h1>4区中3区が15分以内に同期。西成区が遅れ（最長47分）</h1>" in document
+    assert "<h1>3区中2区が15分以内に同期。西成区が遅れ（最長47分）</h1>" in document
 
 
 def test_a_row_tells_word_path_backlog_and_refusals() -> None:
@@ -93,7 +93,7 @@ def test_a_row_tells_word_path_backlog_and_refusals() -> None:
     late = row_of(document, "西成区")
     assert "遅れ" in late
     assert "47分前" in late
-    assert "署名が不正 4 途中が欠け 2 foreign network 1 ほか1" in late
+    assert "署名が不正 4 途中が欠け 2 別の網 1 ほか1" in late
     assert "残り 9" in document
     assert "31/40" in document
 
@@ -168,7 +168,7 @@ def test_all_viewers_of_five_seconds_share_one_snapshot_and_see_its_age() -> Non
     assert city.asked == 1
     assert b'data-age-s="0"' in first
     assert b'data-age-s="4"' in second
-    assert b"3 of 4 wards" in english
+    assert b"2 of 3 wards" in english
     city.at_ms += 1
     assert b'data-age-s="0"' in snapshots.page("ja")
     assert city.asked == 2
@@ -262,6 +262,6 @@ def test_a_machine_without_links_says_so_before_the_map() -> None:
     page = monitor_page(status(*four_wards(), links=()), WARDS, "ja").decode()
 
     assert page.index("どの機器ともつながっていません") < page.index("区の地図")
-    assert "<h1>最後に聞いたかぎり、4区中3区が" in page
+    assert "<h1>最後に聞いたかぎり、3区中2区が" in page
     linked = monitor_page(status(*four_wards()), WARDS, "ja").decode()
     assert "どの機器とも" not in linked and "最後に聞いたかぎり" not in linked

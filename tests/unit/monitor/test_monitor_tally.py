@@ -214,10 +214,10 @@ def test_a_suspended_ward_says_so_and_not_that_it_was_revoked() -> None:
 
 def test_the_sentence_names_who_is_late_and_for_how_long() -> None:
     assert headline(view(*four_wards()), "ja") == (
-        "4区中3区が15分以内に同期。西成区が遅れ（最長47分）"
+        "3区中2区が15分以内に同期。西成区が遅れ（最長47分）"
     )
     assert headline(view(*four_wards()), "en") == (
-        "3 of 4 wards in sync within 15 minutes. Late: Nishinari (up to 47 min)."
+        "2 of 3 wards in sync within 15 minutes. Late: Nishinari (up to 47 min)."
     )
 
 

@@ -16,7 +16,7 @@ async def test_easy_japanese_is_chosen_by_a_link_and_kept_by_a_cookie(sato: Brow
     rooms = await shown(sato, "/rooms")
 
     assert '<html lang="ja">' in home and "ぜんぶ本部にとどきました。" in home
-    assert '"lang":"ja"' in rooms and "人をさがす" in rooms
+    assert '"lang":"ja"' in rooms and "人と話す" in rooms
 
 
 async def test_from_every_language_each_other_one_is_a_tap_away(sato: Browser) -> None:

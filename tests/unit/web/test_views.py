@@ -20,14 +20,14 @@ MESSAGE = Message(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({}, "○区の機器 ·既読 0/2"),
-        ({"place": "wards", "wards_n": 3}, "◐他の区 3 ·既読 0/2"),
-        ({"place": "archive"}, "●本部 ·既読 0/2"),
-        ({"place": "archive", "wards_n": 2}, "●本部 ◐他の区 2 ·既読 0/2"),
-        ({"read_n": 2, "members_n": None}, "○区の機器 ✓既読 2/?"),
-        ({"trouble": "conflict"}, "▲要確認 ○区の機器 ·既読 0/2"),
-        ({"place": "wards", "wards_n": 0}, "○区の機器 ·既読 0/2"),
-        ({"place": "node", "wards_n": 2}, "○区の機器 ·既読 0/2"),
+        ({}, "○区の機器 既読 0/2"),
+        ({"place": "wards", "wards_n": 3}, "◐他の区 3 既読 0/2"),
+        ({"place": "archive"}, "●本部 既読 0/2"),
+        ({"place": "archive", "wards_n": 2}, "●本部 ◐他の区 2 既読 0/2"),
+        ({"read_n": 2, "members_n": None}, "○区の機器 既読 2/?"),
+        ({"trouble": "conflict"}, "▲要確認 ○区の機器 既読 0/2"),
+        ({"place": "wards", "wards_n": 0}, "○区の機器 既読 0/2"),
+        ({"place": "node", "wards_n": 2}, "○区の機器 既読 0/2"),
     ],
 )
 def test_the_words_say_what_the_receipts_allow(change: dict[str, object], words: str) -> None:
