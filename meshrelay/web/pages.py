@@ -21,6 +21,8 @@ from meshrelay.web.syncline import sync_line
 from meshrelay.web.text import clean, clean_name
 from meshrelay.web.words import word
 
+# Of the list of rooms on Home, those with something unread first: the rest of Home stays near.
+HOME_ROOMS = 6
 # A screenful or two; "earlier messages" fetches more.
 FIRST_MESSAGES = 40
 
@@ -47,7 +49,8 @@ class Pages(Screens):
         lang = self.drawing.lang(request)
         sentence, age = views.sync_words(line, lang)
         return self._list_page(
-            request, session, "home.html", sync_state=line.state, sync_text=sentence, sync_age=age,
+            request, session, "home.html", HOME_ROOMS,
+            sync_state=line.state, sync_text=sentence, sync_age=age,
             own=self._own_line(own, session, lang) if own else None,
             next_events=next_events(self.office, session.seat.person, lang),
             notices=unread_notices(self.office, session.seat.person, lang),
@@ -66,16 +69,20 @@ class Pages(Screens):
         return self._list_page(request, self.session(request), "rooms.html")
 
     def _list_page(
-        self, request: web.Request, session: Session, template: str, **values: Any
+        self, request: web.Request, session: Session, template: str, most: int = 0, **values: Any
     ) -> web.Response:
         lang = self.drawing.lang(request)
         person = session.seat.person
         lines = views.room_lines(self.office.rooms(person), self.office.now_ms(), lang)
+        rooms_n = len(lines)
+        if 0 < most < rooms_n:
+            lines = sorted(lines, key=lambda line: not line.unread_n)[:most]
         return self.draw(
             request,
             template,
             session,
             rooms=lines,
+            rooms_n=rooms_n,
             person_name=clean_name(person.name),
             person_ward=views.ward_name(person.ward, self.office.wards, lang),
             person_unit=clean_name(person.unit),

@@ -189,6 +189,7 @@ TABLE: Mapping[str, str] = {
     "room_close": "ルームをおわりにする",
     "room_open": "ルームをまた開く",
     "room_about": "ルームのこと",
+    "rooms_all": "ぜんぶのルーム（{n}）",
     "room_help": "入った人と本部の人だけが見ることができます。書いたことは市のきかいにのこります。",
     "room_rule_all": "みんなのルームです。",
     "room_rule_ward": "この区の人のルームです。",

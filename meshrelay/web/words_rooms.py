@@ -69,6 +69,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "Only the first {n}. Type a little more.",
     ),
     "room_about": ("ルームの情報", "About the room"),
+    "rooms_all": ("すべてのルーム（{n}）", "All rooms ({n})"),
     "room_new": ("新しいルーム", "New room"),
     "room_name": ("ルームの名前", "Name of the room"),
     "room_members": ("メンバー", "Members"),

@@ -198,6 +198,22 @@ async def test_who_has_read_puts_the_unread_first_and_tells_unreached_apart(
     assert "持っている機器" in text
 
 
+async def test_home_shows_a_few_rooms_and_first_those_with_something_unread(
+    sato: Browser, office: FakeOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (view, *_) = office.rooms(office.staff[0])
+    many = [
+        structs.replace(view, id=f"ward:{n:02}", name=f"第{n}室", unread_n=n // 8)
+        for n in range(1, 10)
+    ]
+    monkeypatch.setattr(office, "rooms", lambda person: many)
+
+    home, rooms = await page(sato, "/"), await page(sato, "/rooms")
+    assert home.index("第8室") < home.index("第9室") < home.index("第1室")
+    assert "第5室" not in home and "すべてのルーム（9）" in home and "第5室" in rooms
+    assert ">2</span></b>" in home  # on the tab: of all rooms
+
+
 async def test_an_incomplete_roster_is_said(
     sato: Browser, office: FakeOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
