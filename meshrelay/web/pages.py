@@ -281,6 +281,7 @@ class Pages(Screens):
             actions=self._actions(found.message, session, lang),
             message_id=uuid7(now_ms),
             unread_n=len(unread),
+            unreached_n=sum(reader.state == "unreached" for reader in unread),
             unread=views.people_by_ward(unread, office.wards, lang, now_ms),
             read_n=len(read),
             read=views.people_by_ward(read, office.wards, lang, now_ms),

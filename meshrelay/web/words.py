@@ -212,6 +212,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "No word from another machine yet.",
     ),
     "is_archive": ("本部", "HQ"),
+    "unreached_n": ("うち未達 {n}人", "of them not reached: {n}"),
     "unread_n": ("未読 {n}人", "Not read: {n}"),
     "read_people_n": ("既読 {n}人", "Read: {n}"),
     "state_read": ("既読", "Read"),

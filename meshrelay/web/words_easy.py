@@ -206,7 +206,8 @@ TABLE: Mapping[str, str] = {
     "search_words": "さがすことば",
     "search_in": "{room}の中",
     "search_everywhere": "ぜんぶのルームでさがす",
-    "search_none": "このきかいにあるメッセージには見つかりません。",
+    "search_none": "見つかりません。ほかのことばでさがしてください。",
+    "search_n": "{n}こ見つかりました。",
     "search_part": "ほかにもあります。ことばを足してください。",
     "own_last": "あなたがさいごに送ったもの",
     # outbox
@@ -242,6 +243,7 @@ TABLE: Mapping[str, str] = {
     "holder_at": "{time} たしかめました",
     "no_holders": "ほかのきかいからは、まだ何も聞いていません。",
     "is_archive": "本部",
+    "unreached_n": "とどいていない人 {n}人",
     "unread_n": "まだ読んでいない人 {n}人",
     "read_people_n": "読んだ人 {n}人",
     "state_read": "読みました",

@@ -109,9 +109,12 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "search_words": ("さがす言葉", "Words to search for"),
     "search_in": ("{room}の中", "In {room}"),
     "search_everywhere": ("すべてのルームでさがす", "Search every room"),
+    "search_n": ("{n}件", "Found: {n}"),
     "search_none": (
-        "この機器にあるメッセージには見つかりません。",
-        "Nothing on this machine holds these words.",
+        "この機器にあるものの中には見つかりません。言葉を短くするか、ほかの言葉でさがしてください。"
+        "ほかの区のものは、まだ届いていないことがあります。",
+        "Nothing on this machine holds these words. Try fewer or others; what other wards wrote "
+        "may not have arrived yet.",
     ),
     "search_part": (
         "ほかにもあります。言葉を足すとしぼれます。",

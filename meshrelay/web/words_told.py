@@ -40,7 +40,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "音量を上げ、消音（マナーモード）を切って、もう一度試してください。",
         "Turn the volume up, silent mode off, and test again.",
     ),
-    "sound_close": ("閉じる", "Close"),
+    "sound_close": ("あとで（設定で試せます）", "Later (in the settings)"),
     "sound_phone": (
         "ロックしたスマートフォンには知らせが届きません。画面を開いたままにしてください。",
         "A locked phone is not alerted. Keep the screen open.",
