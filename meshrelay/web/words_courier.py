@@ -33,7 +33,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "作りました：{name}、{n}件。「ダウンロード」の中にあります。",
         "Made: {name}, entries: {n}. It is among your downloads.",
     ),
-    "courier_bring": ("伝令データを読み込む", "Read a courier file"),
+    "courier_bring": ("持って来た伝令データ", "A courier file brought here"),
     "courier_file": (
         "持って来たファイル（名前の終わりが .courier）",
         "The file (its name ends in .courier)",

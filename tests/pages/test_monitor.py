@@ -130,7 +130,7 @@ def test_news_of_a_ward_appears_without_a_reload(browser: Browser) -> None:
         city.at_ms += 6_000
         with page.expect_response("**/monitor"):
             page.clock.run_for(5_500)
-        page.locator("h1", has_text="4区すべてが15分以内に同期").wait_for()
+        page.locator("h1", has_text="3区すべてが15分以内に同期").wait_for()
 
         assert page.locator("details").get_attribute("open") is not None
         assert "stale" not in (page.locator("html").get_attribute("class") or "")
