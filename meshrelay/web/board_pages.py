@@ -160,8 +160,7 @@ class BoardPages(PaperPages):
         except RefusedError as error:
             self.keep(request, session, form, error)
             return seen(request.path)
-        of = notice or boards.notice(person, posted.author, posted.message_id)
-        return seen(f"{board_views.paper_href('boards', of)}?done=posted")
+        return seen(f"{board_views.paper_href('boards', notice or posted)}?done=posted")
 
     async def withdraw(self, request: web.Request) -> web.StreamResponse:
         """A version that says it is called off, with the words of the newest."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from meshrelay.node.board_desk import Document, Notice, NoticeVersion, Paper, Version
-from meshrelay.node.office import RoomView, Ward
+from meshrelay.node.office import Posted, RoomView, Ward
 from meshrelay.web import views
 from meshrelay.web.file_pages import size_words
 from meshrelay.web.text import clean, clean_name
@@ -68,8 +68,8 @@ def scene(rooms: Sequence[RoomView], wards: Mapping[str, Ward], now_ms: int, lan
     return Scene(names, wards, now_ms, lang)
 
 
-def paper_href(kind: str, paper: Paper) -> str:
-    """The page of a paper; `kind` is the first part of its path."""
+def paper_href(kind: str, paper: Paper | Posted) -> str:
+    """The page of a paper, or of what was just posted; `kind` is the first part of its path."""
     return f"/{kind}/{views.segment(paper.author)}/{views.segment(paper.message_id)}"
 
 

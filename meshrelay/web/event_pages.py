@@ -144,8 +144,7 @@ class EventPages(PaperPages):
         except RefusedError as error:
             self.keep(request, session, form, error)
             return seen(request.path)
-        of = event or boards.event(person, posted.author, posted.message_id)
-        return seen(f"{board_views.paper_href('events', of)}?done=posted")
+        return seen(f"{board_views.paper_href('events', event or posted)}?done=posted")
 
     async def withdraw(self, request: web.Request) -> web.StreamResponse:
         """A version that says it is called off, with the words of the newest."""
