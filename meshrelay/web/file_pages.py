@@ -19,7 +19,8 @@ from meshrelay.web.uploads import read_upload, without_position
 from meshrelay.web.words import word
 
 FIRST_FILES = 30
-SHAPES = {"here": "●", "coming": "◐", "held": "○", "unknown": "？"}
+# Others than those of how far a message is.
+SHAPES = {"here": "■", "coming": "↓", "held": "□", "unknown": "？"}
 
 
 class FileLine(Struct, frozen=True):

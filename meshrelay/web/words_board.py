@@ -23,6 +23,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "paper_versions": ("これまでの版", "Earlier versions"),
     "paper_unread": ("未読", "Unread"),
     "paper_edit": ("直す", "Edit"),
+    "paper_choose_room": ("選んでください", "Choose one"),
     "paper_who": ("だれが読んだか", "Who has read it"),
     "paper_withdrawn": ("取り消し", "Called off"),
     "paper_two": (
@@ -80,7 +81,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     # documents
     "document_empty": ("資料はありません。", "No documents."),
     "document_name": ("名前", "Name"),
-    "document_versions": ("新しい版・これまでの版", "New or earlier version"),
+    "document_versions": ("版を見る・差し替える", "See versions, replace"),
     "document_new": ("新しい版", "New version"),
     "document_new_help": (
         "前の版は残ります。読んだ人には、新しい版が未読で届きます。",

@@ -155,6 +155,7 @@ async def test_all_of_it_works_without_script(ward: Ward, open_page: Open) -> No
     assert ward.office.reads["2001", message_id(1)] and page.url == f"{ward.url}{theirs}"
     await page.goto(f"{ward.url}/boards")
     await page.click("text=新しい掲示")
+    await page.select_option("#room", "all")
     await page.fill("#title", "炊き出し")
     await page.fill("#text", "12時から")
     await page.click("button.main")
@@ -174,6 +175,7 @@ async def test_all_of_it_works_without_script(ward: Ward, open_page: Open) -> No
 
     await page.goto(f"{ward.url}/events")
     await page.click("text=新しい予定")
+    await page.select_option("#room", "all")
     await page.fill("#title", "訓練")
     await page.fill("#start", "2026-11-20T09:00")
     await page.fill("#place", "講堂")
@@ -222,6 +224,7 @@ async def test_a_notice_carries_files_and_a_document_gets_a_new_version(
         FilePayload(name=name, mimeType="text/csv", buffer=name.encode() * 9)
         for name in ("給水車.csv", "地図.csv")
     )
+    await page.select_option("#room", "all")
     await page.fill("#title", "給水")
     await page.set_input_files("#file", [table, plan])
     await page.click("button.main")
@@ -240,7 +243,7 @@ async def test_a_notice_carries_files_and_a_document_gets_a_new_version(
     await page.goto(f"{town_url}/rooms/all/files")
     await page.set_input_files("#file", table)
     await page.click("#send button.main")
-    await page.click("text=新しい版・これまでの版")
+    await page.click("text=版を見る・差し替える")
     await page.set_input_files("#file", plan)
     await page.fill("#text", "2台ふやした")
     await page.click("button.main")
