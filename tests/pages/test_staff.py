@@ -282,6 +282,26 @@ async def test_a_refused_message_keeps_its_text_and_offers_the_next_step(
     assert [m.body["text"] for m in ward.office.kept.values()] == ["別の長い文章"]
 
 
+async def test_the_settings_list_what_waits_on_this_device_until_it_went(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    ward.office.refuse = refused("too_long", "長すぎて送れません。", "Too long.")
+    await send(page, "長い文章")
+    await page.wait_for_selector(".refused")
+    await page.goto(f"{ward.url}/settings")
+    waiting = page.locator("#unsent a")
+    await expect(waiting).to_have_text("▲ 長い文章")
+    ward.office.refuse = None
+    await waiting.click()
+    await page.click("text=もう一度送る")
+    await page.wait_for_selector(".mark-node")
+    await page.goto(f"{ward.url}/settings")
+
+    await expect(page.locator("#unsent")).to_have_text("ありません。")
+
+
 async def test_enter_sends_but_not_while_a_word_is_composed(ward: Ward, open_page: Open) -> None:
     page = await open_page(viewport=WIDE)
     await log_in(page, ward)

@@ -19,7 +19,8 @@ function draw() {
     const mark = item.problem ? "▲ " : "▷ ";
     return line(mark + (item.text || (item.file && item.file.name) || say("unsent")), "/rooms/" + encodeURIComponent(item.room));
   });
-  list.replaceChildren(...(items.length ? items : [line(list.dataset.none)]));
+  list.textContent = "";
+  list.append(...(items.length ? items : [line(list.dataset.none)]));
 }
 
 const changed = outbox.onChange;
