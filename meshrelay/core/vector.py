@@ -114,12 +114,14 @@ class Vector:
 
     def add_record(self, record_id: bytes) -> None:
         """Note that a record is on disk. Sessions are in no digest and never come here."""
-        if self.has_record(record_id):
-            return
         number = bucket_of(record_id)
-        insort(self._records[number], record_id)
-        self._note(number)
         ids, changes = self._arrived
+        if self.has_record(record_id):  # read from a damaged store without its parent
+            at = ids.index(record_id)
+            del ids[at], changes[at]
+        else:
+            insort(self._records[number], record_id)
+        self._note(number)
         ids.append(record_id)
         changes.append(self.change)
 

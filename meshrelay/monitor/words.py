@@ -9,6 +9,7 @@ from typing import Final
 from meshrelay.monitor.tally import State, Tally, WardRow
 
 LANGS: Final = ("ja", "en")
+HQ: Final = "00"
 JST: Final = timezone(timedelta(hours=9))
 # A sentence that names more wards than this is not read; the tiles name them all.
 NAMES_MAX: Final = 6
@@ -261,11 +262,11 @@ def headline(view: Tally, lang: str, alone: bool = False) -> str:
 
 def _sentence(view: Tally, lang: str) -> str:
     # HQ is no ward: it is named when something is wrong with it, never counted.
-    wards = [row for row in view.rows if not row.archive]
+    wards = [row for row in view.rows if row.code != HQ]
     total, fresh = len(wards), sum(row.state is State.IN_SYNC for row in wards)
     lost = sum(row.state is State.UNKNOWN for row in wards)
+    named = tuple(row for row in view.having(State.UNKNOWN) if lost < total or row.code == HQ)
     late, silent = view.having(State.LATE), view.having(State.SILENT)
-    unknown = view.having(State.UNKNOWN)
     suspended, revoked = view.having(State.SUSPENDED), view.having(State.REVOKED)
     late_age = _longest(view, [row.synced_up_to_ms for row in late], lang)
     silent_age = _longest(view, [row.word_ms for row in silent], lang)
@@ -273,14 +274,14 @@ def _sentence(view: Tally, lang: str) -> str:
         parts = [_fresh_ja(total, fresh, lost)]
         parts += [f"{_names(late, lang)}が遅れ（最長{late_age}）"] if late else []
         parts += [f"{_names(silent, lang)}が沈黙（最長{silent_age}）"] if silent else []
-        parts += [f"{_names(unknown, lang)}は不明"] if unknown and lost < total else []
+        parts += [f"{_names(named, lang)}は不明"] if named else []
         parts += [f"{_names(suspended, lang)}は停止中"] if suspended else []
         parts += [f"{_names(revoked, lang)}は失効"] if revoked else []
         return "。".join(parts)
     parts = [_fresh_en(total, fresh, lost)]
     parts += [f"Late: {_names(late, lang)} (up to {late_age})."] if late else []
     parts += [f"Silent: {_names(silent, lang)} (up to {silent_age})."] if silent else []
-    parts += [f"Unknown: {_names(unknown, lang)}."] if unknown and lost < total else []
+    parts += [f"Unknown: {_names(named, lang)}."] if named else []
     parts += [f"Suspended: {_names(suspended, lang)}."] if suspended else []
     parts += [f"Revoked: {_names(revoked, lang)}."] if revoked else []
     return " ".join(parts)

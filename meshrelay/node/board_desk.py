@@ -109,7 +109,7 @@ class AttachmentDraft(Struct, frozen=True, forbid_unknown_fields=True):
     type: str
 
 
-class NoticeDraft(Struct, frozen=True, kw_only=True):
+class NoticeDraft(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A notice to post. `pin`: None leaves it as it is; registrars and hq only."""
 
     room: str
@@ -121,7 +121,7 @@ class NoticeDraft(Struct, frozen=True, kw_only=True):
     edit: Edit | None = None
 
 
-class EventDraft(Struct, frozen=True, kw_only=True):
+class EventDraft(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event to post; what lasts all day ends at the midnight after its last day."""
 
     room: str
@@ -135,7 +135,7 @@ class EventDraft(Struct, frozen=True, kw_only=True):
     edit: Edit | None = None
 
 
-class DocumentDraft(Struct, frozen=True, kw_only=True):
+class DocumentDraft(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A document to post, or its next version; `thumbnail`: a JPEG or PNG in base64, or nothing."""
 
     room: str

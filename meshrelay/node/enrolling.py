@@ -46,7 +46,7 @@ class Enrolling:
             self._seen = seen
             try:
                 await self.take()
-            except ConfigError as error:
+            except (ConfigError, RemoteProtocolError) as error:
                 log.error("enrolment.cbor is not taken in error=%s", error)
 
     async def take(self) -> None:
@@ -57,7 +57,7 @@ class Enrolling:
         Raises:
             ConfigError: the file is damaged, or a record in it does not verify.
         """
-        loop, book = asyncio.get_running_loop(), self._driver.machine.book
+        loop, book, seen = asyncio.get_running_loop(), self._driver.machine.book, self._look()
         keys = await loop.run_in_executor(None, load_keys, self._directory)
         known = frozenset(book.by_id)
         count, parents = await loop.run_in_executor(None, _count, keys, known)
@@ -68,6 +68,8 @@ class Enrolling:
             await loop.run_in_executor(None, _verify, keys, held, known)
         except RemoteProtocolError as error:
             raise ConfigError(f"{keys.enrolment}: {error}") from error
+        if self._look() != seen:  # another file than was verified; its turn comes
+            return
         new = _new(keys, known)
         while piece := list(islice(new, PIECE)):
             await self._driver.submit([], piece)

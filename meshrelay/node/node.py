@@ -118,7 +118,9 @@ class Node:
         folded = [incarnation for incarnation, _ in loaded.incarnations]
         began = self._begin_incarnation(loaded.change, book, loaded.is_salvaged)
         ids = {each: each for each in book.by_id}  # one object for each, not one more
-        changes = ((ids[each], change) for each, change in self._store.record_changes())
+        # What waits for a record that is lost from a damaged store is heard anew, with it.
+        stored = self._store.record_changes()
+        changes = ((ids[each], change) for each, change in stored if each in ids)
         vector = restore_vector(loaded.lines, changes, loaded.change, loaded.gaps)
         del ids
         own = [hlc for lg, hlc in loaded.head_hlc.items() if lg.origin == keys.signer.public]

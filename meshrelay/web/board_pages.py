@@ -11,7 +11,7 @@ from meshrelay.node.board_desk import AttachmentDraft, Notice, NoticeDraft
 from meshrelay.node.office import Office, Person
 from meshrelay.web import board_views, views
 from meshrelay.web.ids import uuid7
-from meshrelay.web.paper_pages import PaperPages, edit_of, named
+from meshrelay.web.paper_pages import PaperPages, check_room, edit_of, named
 from meshrelay.web.screens import seen
 from meshrelay.web.sessions import Session
 from meshrelay.web.text import clean, clean_name
@@ -101,7 +101,7 @@ class BoardPages(PaperPages):
                 "text": newest.text,
                 "replaces": " ".join(notice.replaces),
                 **{f"{KEEP}{each.blob}": f"{each.type}|{each.name}" for each in newest.files},
-                **({"pin": "1"} if notice.pinned else {}),
+                **({"pin": "1", "pinned": "1"} if notice.pinned else {}),
             }
         kept = self.refused(request, session)
         fields = dict(kept.fields) if kept else values
@@ -141,13 +141,15 @@ class BoardPages(PaperPages):
             self._doors.count_post(request, session)
             self.check_edit(request, session, notice)
             room = notice.room if notice else form.get("room", "")
+            check_room(room)
             if uploaded.name:
                 boards.notices(person, room, None, 1)  # refuses who may not enter
                 content = without_position(uploaded.media_type, uploaded.content)
                 kept = await self.office.files.keep(session.seat, uploaded.media_type, content)
                 form[f"{KEEP}{kept.blob}"] = f"{kept.type}|{clean_name(uploaded.name)}"
-            pin = form.get("pin") == "1"
-            says = self.by_right(request, session) and pin != bool(notice and notice.pinned)
+            # What the form showed, not what is so now: a form sent twice says the same twice.
+            pin, was = form.get("pin") == "1", form.get("pinned")
+            says = was is not None and pin != (was == "1")
             draft = NoticeDraft(
                 room=room,
                 title=form.get("title", ""),
@@ -190,9 +192,10 @@ class BoardPages(PaperPages):
         return seen(f"/boards/{views.segment(author)}/{views.segment(message_id)}")
 
 
-def unread_notices(office: Office, person: Person, lang: str) -> list[board_views.Line]:
+def unread_notices(
+    office: Office, person: Person, scene: board_views.Scene
+) -> list[board_views.Line]:
     """What Home shows: the newest notices of all rooms that somebody has not read."""
-    scene = board_views.scene(office.rooms(person), office.wards, office.now_ms(), lang)
     found = office.boards.notices(person, None, None, FIRST_NOTICES)
     lines = [board_views.notice_line(each, scene) for each in found if each.unread]
     return [each for each in lines if not each.withdrawn][:UNREAD_NOTICES]

@@ -21,7 +21,7 @@ FOUND_MAX = 50
 # What is typed to confirm; either word in either language.
 SUSPEND_WORDS = frozenset({"停止", "SUSPEND"})
 LIFT_WORDS = frozenset({"解除", "LIFT"})
-DONE = ("pin", "device", "comfort", "reset", "settled", "suspended", "lifted")
+DONE = ("pin", "device", "comfort", "reset", "settled", "suspended", "lifted", "unasked")
 CARD_SHAPES = {"unused": "○", "in_use": "●", "conflict": "▲", "revoked": "✕"}
 
 
@@ -243,10 +243,12 @@ class DeskPages(Screens):
         try:
             if form.get("confirm", "").strip().upper() not in LIFT_WORDS:
                 raise problems.not_confirmed("解除", "LIFT")
+            states = self.office.cards.nodes(session.seat)
+            was = any(each.suspended for each in states if each.node.id == form.get("node"))
             await self.office.cards.lift(session.seat, form.get("node", ""))
         except RefusedError as error:
             return self._nodes_page(request, session, _unless_closed(error))
-        return seen("/nodes?done=lifted")
+        return seen(f"/nodes?done={'lifted' if was else 'unasked'}")
 
 
 def _done(request: web.Request) -> str:

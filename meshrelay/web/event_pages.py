@@ -15,7 +15,7 @@ from meshrelay.node.office import Office, Person
 from meshrelay.web import board_views, event_views, views
 from meshrelay.web.event_api import today
 from meshrelay.web.ids import uuid7
-from meshrelay.web.paper_pages import PaperPages, edit_of, named
+from meshrelay.web.paper_pages import PaperPages, check_room, edit_of, named
 from meshrelay.web.screens import read_form, seen
 from meshrelay.web.sessions import Session
 
@@ -130,8 +130,10 @@ class EventPages(PaperPages):
             self.check_edit(request, session, event)
             all_day = form.get("all_day") == "1"
             start, end = times_of(form.get("start", ""), form.get("end", ""), all_day=all_day)
+            room = event.room if event else form.get("room", "")
+            check_room(room)
             draft = EventDraft(
-                room=event.room if event else form.get("room", ""),
+                room=room,
                 title=form.get("title", ""),
                 text=form.get("text", "").replace("\r\n", "\n"),
                 start=start,
@@ -215,11 +217,11 @@ def _local(text: str) -> datetime | None:
     return at.replace(second=0, microsecond=0) if fits else None
 
 
-def next_events(office: Office, person: Person, lang: str) -> list[event_views.NextEvent]:
+def next_events(
+    office: Office, person: Person, scene: board_views.Scene
+) -> list[event_views.NextEvent]:
     """What Home shows: the next ones of all rooms that were not called off."""
-    now_ms = office.now_ms()
-    scene = board_views.scene(office.rooms(person), office.wards, now_ms, lang)
-    after = views.city_time(now_ms).isoformat(timespec="minutes")
+    after = views.city_time(scene.now_ms).isoformat(timespec="minutes")
     found = office.boards.events(person, None, after, None, NEXT_LOOKED_AT)
     coming = [each for each in found if not each.versions[0].withdrawn]
     coming.sort(key=lambda each: each.versions[0].start)

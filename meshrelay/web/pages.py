@@ -11,7 +11,7 @@ from meshrelay.desk.kind import PAIR
 from meshrelay.errors import RefusedError
 from meshrelay.node.office import Message
 from meshrelay.node.saying import CORRECTABLE
-from meshrelay.web import problems, views, words_rooms
+from meshrelay.web import board_views, problems, views, words_rooms
 from meshrelay.web.board_pages import unread_notices
 from meshrelay.web.event_pages import next_events
 from meshrelay.web.ids import uuid7
@@ -48,12 +48,14 @@ class Pages(Screens):
         line, own = sync_line(self.office.status()), self.office.own_last(session.seat.person)
         lang = self.drawing.lang(request)
         sentence, age = views.sync_words(line, lang)
+        rooms = self.rooms_of(request, session)
+        scene = board_views.scene(rooms, self.office.wards, self.office.now_ms(), lang)
         return self._list_page(
             request, session, "home.html", HOME_ROOMS,
             sync_state=line.state, sync_text=sentence, sync_age=age,
             own=self._own_line(own, session, lang) if own else None,
-            next_events=next_events(self.office, session.seat.person, lang),
-            notices=unread_notices(self.office, session.seat.person, lang),
+            next_events=next_events(self.office, session.seat.person, scene),
+            notices=unread_notices(self.office, session.seat.person, scene),
         )  # fmt: skip
 
     def _own_line(self, message: Message, session: Session, lang: str) -> dict[str, Any]:
@@ -73,7 +75,8 @@ class Pages(Screens):
     ) -> web.Response:
         lang = self.drawing.lang(request)
         person = session.seat.person
-        lines = views.room_lines(self.office.rooms(person), self.office.now_ms(), lang)
+        rooms = self.rooms_of(request, session)
+        lines = views.room_lines(rooms, self.office.now_ms(), lang)
         rooms_n = len(lines)
         if 0 < most < rooms_n:
             lines = sorted(lines, key=lambda line: not line.unread_n)[:most]

@@ -23,14 +23,13 @@ class PaperPages(Screens):
 
     def scene(self, request: web.Request, session: Session) -> Scene:
         """The rooms' names and the rest of what lines are drawn with."""
-        rooms = self.office.rooms(session.seat.person)
-        lang = self.drawing.lang(request)
+        rooms, lang = self.rooms_of(request, session), self.drawing.lang(request)
         return board_views.scene(rooms, self.office.wards, self.office.now_ms(), lang)
 
     def room_choices(self, request: web.Request, session: Session) -> list[tuple[str, str]]:
         """(id, name) of the rooms that somebody may write in."""
         lang = self.drawing.lang(request)
-        rooms = self.office.rooms(session.seat.person)
+        rooms = self.rooms_of(request, session)
         return [(room.id, views.room_name(room, lang)) for room in rooms if not room.closed]
 
     def keep(
@@ -74,6 +73,19 @@ class PaperPages(Screens):
         """Refuse over plain http the edit of somebody else's paper by right."""
         author = paper.author if paper else ""
         check_author(request, session.seat.person, self.policy, author)
+
+
+def check_room(room: str) -> None:
+    """Refuse a form without a room as one that stays on the screen."""
+    if not room:
+        raise RefusedError(
+            "room_choose",
+            "ルームを選んでいません。",
+            "No room was chosen.",
+            "ルームを選んでから出してください。",
+            "Choose a room, then post.",
+            400,
+        )
 
 
 def named(request: web.Request) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from aiohttp import web
 
 from meshrelay.errors import RefusedError
-from meshrelay.node.office import Office
+from meshrelay.node.office import Office, RoomView
 from meshrelay.web import problems
 from meshrelay.web.doors import Doors
 from meshrelay.web.drawing import Drawing
@@ -18,6 +18,7 @@ from meshrelay.web.sessions import Refused, Session, Sessions, token_is
 
 # What a person wrote in a form that was refused: never lost.
 KEPT_TEXT = web.RequestKey("kept_text", str)
+ROOMS = web.RequestKey("rooms", list[RoomView])
 # Where a log-in may lead: our own pages only, never another host.
 _NEXT = re.compile(
     r"/(rooms(/[^/?#\\\s]+(/files|/about)?)?|(boards|events|files)(/[^/?#\\\s]+){0,3}"
@@ -89,16 +90,21 @@ class Screens:
             return None
         return problems.problem_of(problems.need_https(https_address(request, self.policy)))
 
+    def rooms_of(self, request: web.Request, session: Session) -> list[RoomView]:
+        """The rooms of a list, asked for once in a request: HQ has one for each ward and unit."""
+        if ROOMS not in request:
+            request[ROOMS] = self.office.rooms(session.seat.person)
+        return request[ROOMS]
+
     def draw(
         self, request: web.Request, template: str, session: Session | None, **values: Any
     ) -> web.Response:
         """A page of somebody, with the data its script needs unless given."""
         values.setdefault("data", self.drawing.data(request, session))
         if session is not None:
-            person = session.seat.person
             values.setdefault("csrf", session.csrf)
             values["unread_rooms"] = lambda: sum(
-                room.unread_n for room in self.office.rooms(person)
+                room.unread_n for room in self.rooms_of(request, session)
             )
         return self.drawing.draw(request, template, **values)
 

@@ -156,6 +156,27 @@ async def test_a_node_whose_newest_words_were_damaged_never_numbers_them_again(
         assert not again.machine.book.proofs and not chuo.machine.book.proofs
 
 
+async def test_a_record_lost_from_the_store_comes_back_with_what_hangs_from_it(
+    tmp_path: Path,
+) -> None:
+    """Salvage may lose one row of many: whose child stays must not keep the node from starting."""
+    town = build_town(tmp_path, {"01": (), "02": ("01",)})
+    async with running(town):
+        kita, chuo = town.nodes["01"], town.nodes["02"]
+        sato = await town.log_in("01", SATO)
+        await town.say("01", sato, "はじめ")
+        await until(lambda: chuo.machine.vector.digest() == kita.machine.vector.digest())
+        staff = kita.machine.book.staff_by_number[SATO.staff_id]
+        await chuo._driver.written(
+            lambda store: store.connection.execute("DELETE FROM records WHERE id=?", (staff,))
+        )
+        await town.stop("02")
+        again = await town.start("02")
+        await until(lambda: again.machine.vector.digest() == kita.machine.vector.digest(), 60)
+
+        assert again.machine.book.bindings[staff] == kita.machine.book.bindings[staff]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 MiB of its own."""

@@ -292,7 +292,7 @@ async def test_the_settings_list_what_waits_on_this_device_until_it_went(
     await page.wait_for_selector(".refused")
     await page.goto(f"{ward.url}/settings")
     waiting = page.locator("#unsent a")
-    await expect(waiting).to_have_text("▲ 長い文章")
+    await expect(waiting).to_have_text("▲ 要確認: 長い文章")
     ward.office.refuse = None
     await waiting.click()
     await page.click("text=もう一度送る")

@@ -24,8 +24,8 @@ export function keepBanner(outbox, countHere) {
     const login = "/login?next=" + encodeURIComponent(location.pathname.split("/who/")[0]) +
       "#s=" + encodeURIComponent(data.me || "");
     // A plain form keeps nothing.
-    const kept = document.querySelector("#write,#send,[data-draft]") ? say("node_gone_kept") : "";
-    if (state === "gone") parts.push(part("▲ " + say("node_gone") + kept));
+    const kept = document.querySelector("#write,#send,[data-draft]");
+    if (state === "gone") parts.push(part("▲ " + say("node_gone") + " " + (kept ? say("node_gone_kept") : "")));
     if (state === "login") parts.push(part("▲ " + say(outbox.mine().length ? "pin_to_send" : "pin_needed"), login, say("login")));
     if (state === "revoked") parts.push(part("▲ " + say("revoked_here"), login, say("login")));
     if (state === "other") parts.push(part("▲ " + say("other_person"), location.pathname, say("reload")));

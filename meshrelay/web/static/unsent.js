@@ -16,8 +16,8 @@ function line(text, href) {
 
 function draw() {
   const items = outbox.mine().map((item) => {
-    const mark = item.problem ? "▲ " : "▷ ";
-    return line(mark + (item.text || (item.file && item.file.name) || say("unsent")), "/rooms/" + encodeURIComponent(item.room));
+    const mark = (item.problem ? "▲ " + say("trouble") : "▷ " + say("unsent")) + ": ";
+    return line(mark + (item.text || (item.file && item.file.name) || ""), "/rooms/" + encodeURIComponent(item.room));
   });
   list.textContent = "";
   list.append(...(items.length ? items : [line(list.dataset.none)]));
