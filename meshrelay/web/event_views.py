@@ -123,7 +123,7 @@ def days(events: Iterable[Event], scene: Scene, *, from_today: bool) -> list[Day
 def next_event(event: Event, scene: Scene) -> NextEvent:
     """An event as Home shows it."""
     start, end = _span(event.versions[0])
-    day = views.day_words(_ms(start), scene.lang) if start.date() == end.date() else ""
+    day = f"{start.month}/{start.day}" if start.date() == end.date() else ""
     return NextEvent(day, event_line(event, scene))
 
 

@@ -242,6 +242,7 @@ class RoomPages(Screens):
             acts=[(each, word(f"correct_{each}", lang)) for each in correction.ACTS],
             act=form.get("act", "correct"),
             reason=form.get("reason", ""),
+            ready=form.get("ready", ""),
             reasons=[word(key, lang) for key in words_rooms.REASONS],
             message_id=form.get("id") or uuid7(self.office.now_ms()),
         )
@@ -252,7 +253,7 @@ class RoomPages(Screens):
         body = {
             "of": {"author": info["author"], "message_id": info["message_id"]},
             "act": form.get("act", ""),
-            "reason": form.get("reason", ""),
+            "reason": form.get("reason", "").strip() or form.get("ready", ""),
             "text": form.get("text", "").replace("\r\n", "\n"),
         }
         try:

@@ -190,6 +190,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "停止を求めました。2人そろうと止まります。",
         "Asked. It stops when a second registrar asks too.",
     ),
+    "print_it": ("印刷する", "Print it"),
     "done_unasked": ("停止の求めを取り下げました。", "The request was withdrawn."),
     "done_lifted": ("停止を解きました。", "The suspension was lifted."),
 }

@@ -50,6 +50,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "correct_withdraw": ("取り消す（文を隠す）", "Withdraw it: its words are hidden"),
     "correct_false": ("誤報だった（線を引いて残す）", "It was false: struck, still readable"),
     "correct_text": ("正しい文（訂正のときだけ）", "The right words (to correct only)"),
+    "correct_other": ("ほかの理由", "Another reason"),
     "correct_reason": ("理由（必ず書く）", "Reason (needed)"),
     "reason_slip": ("書きまちがい", "A slip of the pen"),
     "reason_place": ("送り先ちがい", "Sent to the wrong room"),
@@ -79,6 +80,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "room_save": ("変更を出す", "Save the change"),
     "room_close": ("ルームを終了する", "Close the room"),
     "room_open": ("ルームを再開する", "Open the room again"),
+    "room_alone": ("まだだれも加えていません。", "Nobody was added yet."),
     "room_help": (
         "メンバーと本部の人だけが見られます。内容は庁内の機器に残ります。あなたは必ず入ります。",
         "Only its members and HQ can see it. The city's machines keep what is said. "

@@ -60,7 +60,7 @@ export async function offer() {
   if (!fresh) return; // logged out meanwhile
   const { style } = await import("./alarm.js");
   style();
-  document.querySelector("header").before(document.importNode(fresh, true));
+  document.querySelector("header").after(document.importNode(fresh, true));
   const close = document.getElementById("sound-close");
   close.hidden = false;
   close.onclick = () => document.getElementById("offer").remove();
