@@ -146,7 +146,7 @@ async def test_over_https_a_registrar_logs_in_and_makes_a_card(
         page = await open_page(viewport=WIDE, ignore_https_errors=True)
         await type_log_in(page, url, YAMADA.staff_id)
         cookies = await page.context.cookies()
-        await page.click("text=設定")
+        await page.click(".tabs >> text=設定")
         await page.click("text=職員とカード")
         await page.fill("#q", "さとう")
         await page.click("text=さがす")

@@ -169,6 +169,7 @@ async def test_a_tap_on_the_small_picture_opens_the_picture_where_nothing_can_ru
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-disposition"].startswith("inline;")
     assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    await page.wait_for_function("() => document.images.length && document.images[0].complete")
     assert await page.evaluate("document.images[0].naturalWidth") == 640
 
 
