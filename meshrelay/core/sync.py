@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import merge
+from operator import itemgetter
 
 from meshrelay.core import accept
 from meshrelay.core.accept import Acceptor, Prepared, check_all
@@ -685,10 +686,6 @@ def restore_records(raws: Iterable[bytes], network: bytes) -> RecordBook:
 _Change = tuple[Line, int] | tuple[bytes, int]
 
 
-def _number_of(row: _Change) -> int:
-    return row[1]
-
-
 def restore_vector(
     lines: Iterable[tuple[Line, int]],
     records: Iterable[tuple[bytes, int]],
@@ -701,9 +698,9 @@ def restore_vector(
     `change`: the last change number, when the row that had it is gone.
     """
     vector = Vector()
-    rows: Iterable[_Change] = merge(sorted(lines, key=_number_of), records, key=_number_of)
+    rows: Iterable[_Change] = merge(sorted(lines, key=itemgetter(1)), records, key=itemgetter(1))
     for row in rows:
-        vector.change = _number_of(row) - 1
+        vector.change = row[1] - 1
         if isinstance(row[0], Line):
             log, height, head, _ = row[0]
             if gaps and log in gaps:

@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from heapq import merge
+from operator import itemgetter
 from typing import NamedTuple
 
 from meshrelay.core.codec import encode
@@ -160,7 +161,7 @@ class Vector:
         logs.reverse()
         ids, changes = self._arrived
         first = bisect_right(changes, change)
-        return list(merge(logs, zip(ids[first:], changes[first:], strict=True), key=_number_of))
+        return list(merge(logs, zip(ids[first:], changes[first:], strict=True), key=itemgetter(1)))
 
     def firsts_after(self, change: int) -> dict[LogId, int] | None:
         """log -> first seq that came after `change`; None when that is not remembered."""
@@ -195,10 +196,6 @@ class Vector:
         if self._digest is None:
             self._digest = hash32(*self.bucket_digests())[:DIGEST_BYTES]
         return self._digest
-
-
-def _number_of(changed: tuple[LogId | bytes, int]) -> int:
-    return changed[1]
 
 
 def bucket_of(key: LogId | bytes) -> int:
