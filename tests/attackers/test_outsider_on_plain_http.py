@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote_plus
 
 import pytest_asyncio
 from aiohttp import ClientSession, CookieJar
@@ -17,7 +16,7 @@ from meshrelay.node.office import Seat
 from meshrelay.web.server import create_app, serve
 from tests.attackers.tap import HOST, Tap, tapped
 from tests.pages.browser import ARGS, CHROMIUM, PLAIN_HOST
-from tests.pages.test_sealed import spellings
+from tests.pages.test_sealed import in_a_form, spellings
 from tests.town import MAYOR, SATO, Town, build_town, running, until, uuid7
 
 TEXT = "避難所の鍵は3番の箱です"
@@ -123,7 +122,7 @@ async def test_an_outsider_on_plain_http_can_if_active_alter_the_page_and_take_c
     taken = bytes(office.tap.heard)
 
     for secret in (MAYOR.code, MAYOR.pin):
-        assert quote_plus(secret).encode() in taken
+        assert in_a_form(secret).encode() in taken
 
 
 # cannot

@@ -36,10 +36,15 @@ async def said(heard: list[Request]) -> bytes:
     return "\n".join(parts).encode()
 
 
+def in_a_form(text: str) -> str:
+    """As a browser writes it into a form: its * stays and its ~ does not (WHATWG URL, 5.2)."""
+    return quote_plus(text, safe="*").replace("~", "%7E")
+
+
 def spellings(secret: str) -> list[bytes]:
     """A secret as it might stand in a request."""
     plain = secret.replace("-", "")
-    found = [secret, plain, quote(secret), quote_plus(secret)]
+    found = [secret, plain, quote(secret), quote_plus(secret), in_a_form(secret), in_a_form(plain)]
     coded = [base64.b64encode(each.encode()).decode().rstrip("=") for each in (secret, plain)]
     hashed = [hashlib.sha256(each.encode()).hexdigest() for each in (secret, plain)]
     return [each.encode() for each in [*found, *coded, *hashed]]
