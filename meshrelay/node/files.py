@@ -68,7 +68,7 @@ class Files:
         if open_seat(seat).revoked:
             raise card_revoked()
         if media_type not in MEDIA_TYPES:
-            raise _bad_type(media_type)
+            raise bad_type(media_type)
         upload = await self._blobs.upload()
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._blobs.abort, upload)
@@ -221,7 +221,7 @@ class Files:
         if size is None:
             raise _no_file()
         if not isinstance(media_type, str) or media_type not in MEDIA_TYPES:
-            raise _bad_type(str(media_type))
+            raise bad_type(str(media_type))
         if not isinstance(name, str) or not 0 < len(name.strip()) <= file.FILE_NAME_CHARS_MAX:
             raise _bad_name()
         return size
@@ -283,7 +283,7 @@ def _thumbnail(text: object) -> bytes:
     return data
 
 
-def _bad_type(media_type: str) -> RefusedError:
+def bad_type(media_type: str) -> RefusedError:
     return RefusedError(
         "file_type",
         "この種類のファイルは送れません。",

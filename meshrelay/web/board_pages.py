@@ -122,6 +122,7 @@ class BoardPages(PaperPages):
             ],
             others=[board_views.notice_version(each, scene) for each in others],
             two=len(others) + 1,
+            whose=board_views.notice_version(notice.versions[0], scene).who if notice else "",
         )
 
     async def post_new(self, request: web.Request) -> web.StreamResponse:

@@ -18,7 +18,15 @@ from meshrelay.web.plain import plain
 from meshrelay.web.sessions import IDLE_MS_MAX, Session
 from meshrelay.web.text import clean_name
 from meshrelay.web.views import city_time
-from meshrelay.web.words import LANG_NAMES, LANGS, island_words, tag_of, word
+from meshrelay.web.words import (
+    ISLAND_KEYS,
+    LANG_NAMES,
+    LANGS,
+    ROOM_KEYS,
+    island_words,
+    tag_of,
+    word,
+)
 
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]{2}")
@@ -103,7 +111,8 @@ class Drawing:
         JSON in which no character can end the script element that holds it.
         """
         lang = self.lang(request)
-        told: dict[str, Any] = {"lang": tag_of(lang), "words": island_words(lang), **more}
+        words = island_words(lang, ROOM_KEYS if "room" in more else ISLAND_KEYS)
+        told: dict[str, Any] = {"lang": tag_of(lang), "words": words, **more}
         if session is not None:
             told["csrf"] = session.csrf
             told["me"] = session.seat.person.staff_id

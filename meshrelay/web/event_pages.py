@@ -112,6 +112,7 @@ class EventPages(PaperPages):
             back=board_views.paper_href("events", event) if event else "/events",
             others=[event_views.event_version(each, scene) for each in others],
             two=len(others) + 1,
+            whose=event_views.event_version(event.versions[0], scene).line.who if event else "",
         )
 
     async def post_new(self, request: web.Request) -> web.StreamResponse:

@@ -23,6 +23,8 @@ from meshrelay.web.words import word
 
 # Of the list of rooms on Home, those with something unread first: the rest of Home stays near.
 HOME_ROOMS = 6
+# A list of more people begins folded, a line for each ward.
+FOLD_N = 30
 # A screenful or two; "earlier messages" fetches more.
 FIRST_MESSAGES = 40
 
@@ -212,6 +214,8 @@ class Pages(Screens):
             status=kept.error.status if kept else 200,
             error=problems.problem_of(kept.error) if kept else None,
             title=views.room_name(view, lang),
+            room_id=room,
+            author=self.office.me.id,
             path=f"/rooms/{views.segment(room)}",
             text=kept.text if kept else "",
             asked=kept.fields.get("source", "") if kept else "",
@@ -290,6 +294,7 @@ class Pages(Screens):
             read=views.people_by_ward(read, office.wards, lang, now_ms),
             holders=holders,
             complete=found.complete,
+            fold_n=FOLD_N,
         )
 
     def _actions(self, message: Message, session: Session, lang: str) -> dict[str, Any]:

@@ -90,6 +90,7 @@ class Bubble(Struct, frozen=True):
     quote: Quote | None = None
     struck: bool = False
     expired: bool = False
+    of_room: bool = False
 
 
 class RoomLine(Struct, frozen=True):
@@ -115,10 +116,16 @@ class PersonLine(Struct, frozen=True):
 
 
 class WardGroup(Struct, frozen=True):
-    """The addressees of one ward, in the order of the Office."""
+    """The addressees of one ward, in the order of the Office; why none of them was reached."""
 
+    code: str
     ward: str
     people: list[PersonLine]
+
+    @property
+    def note(self) -> str:
+        notes = {each.note if each.state == "unreached" else "" for each in self.people}
+        return notes.pop() if len(notes) == 1 else ""
 
 
 def city_time(at_ms: int) -> datetime:
@@ -293,11 +300,13 @@ def bubbles(messages: Sequence[Message], wards: Mapping[str, Ward], lang: str) -
         new_day = day != last_day
         text = text_of(message, lang)
         mine = message.mine and not message.unsigned
+        of_room = message.kind == "room"
+        follows = message.author == last_author and not (new_day or first_unread or of_room)
         drawn.append(
             Bubble(
                 key=f"{message.author}/{message.message_id}",
                 mine=mine,
-                follows=message.author == last_author and not new_day and not first_unread,
+                follows=follows,
                 name=author_words(message, lang),
                 ward=ward_name(message.author_ward, wards, lang),
                 text=word("unknown_kind", lang) if text is None else text,
@@ -313,9 +322,10 @@ def bubbles(messages: Sequence[Message], wards: Mapping[str, Ward], lang: str) -
                 quote=quote_of(message, lang),
                 struck=_act_on(message) in ("correct", "false"),
                 expired=message.expiry == "expired",
+                of_room=of_room,
             )
         )
-        last_day, last_author = day, "" if message.unsigned else message.author
+        last_day, last_author = day, "" if message.unsigned or of_room else message.author
     return drawn
 
 
@@ -402,7 +412,7 @@ def people_by_ward(
     for reader in readers:
         ward = reader.person.ward
         name = ward_name(ward, wards, lang) if ward in wards else clean_name(reader.ward_name)
-        group = groups.setdefault(ward, WardGroup(name, []))
+        group = groups.setdefault(ward, WardGroup(ward, name, []))
         note = ""
         if reader.state == "read" and reader.at_ms is not None:
             note = short_time(reader.at_ms, now_ms)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from meshrelay.web import (
     words_board,
@@ -235,19 +235,21 @@ TABLE: Mapping[str, tuple[str, str]] = {
     **words_board.TABLE,
 }
 
-# What the islands draw; the rest stays on the server.
-ISLAND_KEYS = (
+# What a room's script says.
+ROOM_KEYS = (
     "unsent", "trouble", "node", "wards", "archive", "read", "late", "clock", "expired",
     "unsure", "fork", "revoked", "staff_revoked", "binding_conflict", "unknown_kind",
     "unsigned", "unsigned_short", "source_walk_in", "source_paper", "source_phone", "lock_offline",
-    "from_here_unread", "empty_room", "older", "new_pill", "again", "rewrite", "remove",
-    "outbox_n", "outbox_refused", "outbox_other", "node_gone", "node_gone_kept", "pin_to_send",
-    "pin_needed",
-    "revoked_here",
-    "other_person", "open_room", "reload", "store_failed", "logout_ask", "logout_wait",
-    "logout_drop", "login", "login_wait", "pin_new", "details", "board", "event",
+    "from_here_unread", "empty_room", "older", "again", "rewrite", "remove",
+    "outbox_other", "node_gone", "node_gone_kept", "pin_to_send", "pin_needed", "revoked_here",
+    "other_person", "reload", "store_failed", "login", "details", "board", "event",
     "kind_mode", "kind_instruction", "kind_evacuation", "kind_notice",
     *words_rooms.ISLAND_KEYS, *words_files.ISLAND_KEYS,
+)  # fmt: skip
+# What the scripts of the other pages say, too.
+ISLAND_KEYS = (
+    "outbox_n", "outbox_refused", "open_room", "logout_ask", "logout_wait", "logout_drop",
+    "login_wait", *ROOM_KEYS,
 )  # fmt: skip
 
 _DAYS = "月火水木金土日"
@@ -266,9 +268,9 @@ def tag_of(lang: str) -> str:
     return "en" if lang == "en" else "ja"
 
 
-def island_words(lang: str) -> dict[str, str]:
+def island_words(lang: str, keys: Iterable[str] = ISLAND_KEYS) -> dict[str, str]:
     """The words of one language that a page hands to its script."""
-    return {key: word(key, lang) for key in ISLAND_KEYS}
+    return {key: word(key, lang) for key in keys}
 
 
 def age_words(age_ms: int, lang: str) -> str:

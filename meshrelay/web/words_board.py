@@ -40,8 +40,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
     ),
     "paper_two_short": ("要確認（{n}つの版）", "Needs a look ({n} versions)"),
     "paper_editing": (
-        "{n}つの版を1つにまとめます。ほかの版は下にあります。",
-        "This makes one of {n} versions. The others are below.",
+        "{n}つの版を1つにまとめます。欄の中は{who}さんの版です。ほかの版はいちばん下にあります。",
+        "This makes one of {n} versions. The form holds the one of {who}; the others are below it.",
     ),
     "paper_read": ("読みました", "I have read it"),
     "paper_older": ("前のもの", "Earlier ones"),

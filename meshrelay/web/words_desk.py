@@ -40,7 +40,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "本人の署名はつきません。「署名なし（受付：{name}）」と表示されます。",
         "It carries no signature of theirs and is shown as “Unsigned (taken by {name})”.",
     ),
-    "note_send": ("記す", "Put it down"),
+    "note_send": ("出す", "Post"),
     # log-in
     "device": ("この端末", "This device"),
     "device_own": ("自分のスマートフォン", "My own phone"),

@@ -138,7 +138,7 @@ TABLE: Mapping[str, str] = {
     "note_source": "どうやって聞きましたか",
     "note_text": "話したこと",
     "note_help": "「本人のしるしなし（書いた人：{name}）」と出ます。",
-    "note_send": "書く",
+    "note_send": "出す",
     "act_correct": "直しました",
     "act_withdraw": "やめました",
     "act_false": "まちがいでした",

@@ -56,7 +56,7 @@ TABLE: Mapping[str, str] = {
     "paper_two_wait": "2人が同時に直しました。{n}つともよんでください。",
     "paper_two": "2人が同時に直しました。{n}つあります。「直す」で1つにしてください。",
     "paper_two_short": "見てください（{n}つあります）",
-    "paper_editing": "{n}つを1つにします。ほかのものは下にあります。",
+    "paper_editing": "{n}つを1つにします。入っているのは{who}さんのものです。ほかは下にあります。",
     "paper_read": "読みました",
     "paper_older": "前のもの",
     "paper_done": "区のきかいに入れました。",

@@ -77,7 +77,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "room_found": ("見つかった人（入れる人に印を付ける）", "Found: tick whom to add"),
     "room_add": ("加える人をさがす", "Find people to add"),
     "room_make": ("このルームを作る", "Make this room"),
-    "room_save": ("変更を出す", "Save the change"),
+    "room_save": ("この内容に変える", "Save the change"),
     "room_close": ("ルームを終了する", "Close the room"),
     "room_open": ("ルームを再開する", "Open the room again"),
     "room_alone": ("まだだれも加えていません。", "Nobody was added yet."),

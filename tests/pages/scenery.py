@@ -10,6 +10,7 @@ from zlib import compress, crc32
 
 import msgspec
 
+from meshrelay.core.entry import NORMAL
 from meshrelay.errors import RefusedError
 from meshrelay.node.board_desk import (
     AttachmentDraft,
@@ -19,8 +20,9 @@ from meshrelay.node.board_desk import (
     EventDraft,
     NoticeDraft,
 )  # fmt: skip
-from meshrelay.node.courier_desk import CourierFile, Reading, refusal
+from meshrelay.node.courier_desk import CourierFile, Reading, busy, refusal
 from meshrelay.node.file_desk import Content, FileState, KeptFile
+from meshrelay.node.files import bad_type
 from meshrelay.node.office import (
     NetworkInfo,
     NodeInfo,
@@ -30,6 +32,7 @@ from meshrelay.node.office import (
     Status,
     Ward,
 )
+from meshrelay.node.room import storage_full
 from tests.boards_fake import FakeBoards, entry_of
 from tests.monitor_scene import ALL_WARDS, City, four_wards, unheard, whole_city
 from tests.office_fake import MAYOR, NOW_MS, SATO, SUZUKI, YAMADA, FakeOffice, refused
@@ -66,7 +69,7 @@ class ShownFiles:
     async def keep(self, seat: Any, media_type: str, content: AsyncIterator[bytes]) -> KeptFile:
         async for _ in content:
             pass
-        raise refused("file_type", "この種類は送れません。", "Not this kind of file.", 415)
+        raise bad_type(media_type)
 
     def files(self, person: Person, room: str, before: str | None, limit: int) -> list[FileState]:
         return [each for each in self.kept if before is None or each.sort < before][:limit]
@@ -100,7 +103,7 @@ class ShownCouriers:
     readings: dict[str, Reading] = field(default_factory=dict)
 
     async def write(self, seat: Any, to: str) -> CourierFile:
-        raise refused("courier_busy", "ほかの伝令データを扱っています。", "Busy.", 409)
+        raise busy()
 
     async def receive(self, seat: Any, pieces: AsyncIterator[bytes]) -> str:
         async for _ in pieces:
@@ -353,9 +356,9 @@ def ordered() -> Scenery:
 
 
 def refusing() -> Scenery:
-    """A usual day on which the node takes nothing."""
+    """A usual day on which the node is full."""
     office = normal()
-    office.refuse = refused("too_long", "長すぎて送れません。", "Too long to send.")
+    office.refuse = storage_full(NORMAL)
     return office
 
 

@@ -80,7 +80,7 @@ async def on_paper(page: Page) -> list[str]:
 async def not_whole(page: Page, rows: str) -> list[str]:
     """What is missing on the paper of a list, or does not belong there."""
     faults = await on_paper(page)
-    for hidden in ("nav:not(.pinned)", "button", ".lang", ".back", "details", ".skip"):
+    for hidden in ("nav:not(.pinned)", "button", ".lang", ".back", "details:not(.ward)", ".skip"):
         if await page.locator(f"{hidden} >> visible=true").count():
             faults.append(f"{hidden} is printed")
     for selector, words in {
@@ -157,3 +157,19 @@ async def test_the_monitor_is_black_on_white_and_says_where_and_when(open_page: 
         assert await on_paper(page) == []
         await expect(page.locator(".printed")).to_contain_text("2026-11-18T")
         await expect(page.locator(".lang")).to_be_hidden()
+
+
+async def test_wards_that_are_folded_on_the_screen_are_open_on_paper(
+    ward: Ward, open_page: Open
+) -> None:
+    office = ward.office
+    more = [structs.replace(SUZUKI, staff_id=f"{3000 + n}", name=f"職員 {n}号") for n in range(40)]
+    office.staff = (*office.staff, *more)
+    page = await open_page(viewport=A4)
+    await log_in(page, ward, "1001", "/rooms")
+    await page.goto(ward.url + WHO)
+    people = page.locator(".people >> text=/職員 [0-9]+号/")
+    folded = await people.locator("visible=true").count()
+    await page.pdf()
+
+    assert (folded, await people.locator("visible=true").count()) == (0, 40)

@@ -216,3 +216,49 @@ async def test_from_home_one_tap_shows_who_has_not_read_what_one_sent_last(
     await page.click("#own a")
 
     await expect(page.locator("#who")).to_contain_text("未読 2人")
+
+
+async def test_a_half_written_note_outlives_its_node_and_ends_when_it_is_stored(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    await page.goto(f"{ward.url}/rooms/all/note")
+    await page.wait_for_selector("form[data-ready]")
+    await page.check("input[value=phone]")
+    await page.fill("#source-name", "近所の人")
+    await page.fill("#text", "橋が落ちています")
+    await ward.stop()
+    await page.click("main button.main")
+    await expect(page.locator("#problem")).to_contain_text("区の機器につながりません")
+    await ward.start()
+    again = await page.context.new_page()
+    await type_log_in(again, ward.url)
+
+    await again.goto(f"{ward.url}/rooms/all/note")
+    await expect(again.locator("#text")).to_have_value("橋が落ちています")
+    await expect(again.locator("input[value=phone]")).to_be_checked()
+    await expect(again.locator("#source-name")).to_have_value("近所の人")
+    await page.click("main button.main")
+    await expect(page.locator(".bubble")).to_contain_text(["橋が落ちています"])
+    await page.goto(f"{ward.url}/rooms/all/note")
+    await page.wait_for_selector("form[data-ready]")
+    await expect(page.locator("#text")).to_have_value("")
+
+
+async def test_a_half_written_correction_outlives_its_node(ward: Ward, open_page: Open) -> None:
+    say(ward.office, SATO, "30枚です", 1)
+    page = await open_page()
+    await log_in(page, ward)
+    await page.goto(f"{ward.url}/rooms/all/correct/1001/{message_id(1)}")
+    await page.wait_for_selector("form[data-ready]")
+    await page.fill("#text", "20枚です")
+    await page.fill("#reason", "数えまちがい")
+    await ward.stop()
+    await page.click("main button.main")
+    await expect(page.locator("#problem")).to_contain_text("区の機器につながりません")
+    await ward.start()
+    await type_log_in(await page.context.new_page(), ward.url)
+    await page.click("main button.main")
+
+    await expect(page.locator(".msg.mine .bubble").last).to_contain_text("20枚です")

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 from playwright.async_api import Route, expect
 
+from meshrelay.core.entry import NORMAL
 from meshrelay.node.office import Ward as OfficeWard
+from meshrelay.node.room import storage_full
 from tests.office_fake import CARD, MAYOR, NOW_MS, PIN, SATO, SUZUKI, YAMADA, Person, refused
 from tests.pages.browser import (
     UNSENT,
@@ -280,6 +282,23 @@ async def test_a_refused_message_keeps_its_text_and_offers_the_next_step(
     assert "要確認" in shown and "長すぎて送れません" in shown and "もう一度試して" in shown
     assert rewritten == "長い文章"
     assert [m.body["text"] for m in ward.office.kept.values()] == ["別の長い文章"]
+
+
+async def test_a_full_node_is_told_with_the_next_step_and_the_text_is_kept(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    ward.office.refuse = storage_full(NORMAL)
+    await send(page, "毛布が足りません")
+    refusal = page.locator(".refused")
+    await expect(refusal).to_contain_text("空きが足りない")
+    await expect(refusal).to_contain_text("情報システム担当に")
+    ward.office.refuse = None
+    await page.click("text=もう一度送る")
+    await page.wait_for_selector(".mark-node")
+
+    assert [m.body["text"] for m in ward.office.kept.values()] == ["毛布が足りません"]
 
 
 async def test_the_settings_list_what_waits_on_this_device_until_it_went(

@@ -2,14 +2,14 @@
 
 import { Unreachable, askAsMe, data, setContact } from "./net.js";
 import { loaded, outbox } from "./page.js";
-import { sentences, show } from "./problem.js";
+import { sentences, show, showGone } from "./problem.js";
 
 const form = document.querySelector("form[data-draft]");
 let touched = false;
 
 // Everything but the token, which is another one after the next log-in.
 function fields() {
-  return Array.from(form.elements).filter((el) => el.name && el.name !== "csrf" && el.type !== "file" && el.type !== "submit");
+  return Array.from(form.elements).filter((el) => el.name && el.name !== "csrf" && el.type !== "file" && el.type !== "submit" && (el.type !== "radio" || el.checked));
 }
 
 function keepDraft() {
@@ -64,25 +64,42 @@ async function uploadAll(files) {
   return true;
 }
 
-// Several files at once; what this page cannot do, the plain form does with one.
-async function attach(event) {
+// Whether the node would take it now; if not, the draft and its words stay on the screen.
+async function isHeard() {
+  try {
+    const { status, json } = await askAsMe("GET", "/api/me");
+    if (status !== 200 || json.person.staff_id !== data.me) return false; // the banner says why
+    form.elements.csrf.value = json.csrf;
+    return true;
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    showGone();
+    return false;
+  }
+}
+
+// Several files go up at once; what this page cannot do, the plain form does with one.
+async function submit(event) {
+  event.preventDefault();
+  keepDraft();
   const input = form.elements.namedItem("file");
   const files = input ? Array.from(input.files) : [];
-  if (files.length < 2) return;
-  event.preventDefault();
-  document.getElementById("sending").hidden = false;
-  const sent = await uploadAll(files);
-  document.getElementById("sending").hidden = true;
-  if (!sent) return;
-  input.value = "";
-  keepDraft();
+  if (!(await isHeard())) return;
+  if (files.length > 1) {
+    document.getElementById("sending").hidden = false;
+    const sent = await uploadAll(files);
+    document.getElementById("sending").hidden = true;
+    if (!sent) return;
+    input.value = "";
+    keepDraft();
+  }
   form.submit();
 }
 
 // Whether the node has what this draft became: its answer may have been lost on the way.
 async function isStored(id) {
   try {
-    const { status } = await askAsMe("GET", ["/api/messages", data.me, id, "who"].map((part, i) => (i ? encodeURIComponent(part) : part)).join("/"));
+    const { status } = await askAsMe("GET", ["/api/messages", form.dataset.author || data.me, id, "who"].map((part, i) => (i ? encodeURIComponent(part) : part)).join("/"));
     return status === 200;
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
@@ -109,7 +126,7 @@ if (form) {
     touched = true;
     keepDraft();
   });
-  form.addEventListener("submit", attach);
+  form.addEventListener("submit", submit);
   const input = form.elements.namedItem("file");
   if (input) input.multiple = true;
 }

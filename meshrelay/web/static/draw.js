@@ -6,13 +6,13 @@ import { data, say } from "./net.js";
 const JST_MS = 9 * 3600 * 1000;
 const DAYS = { ja: ["日", "月", "火", "水", "木", "金", "土"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
 
-const ORDERS = { mode: "kind_mode", instruction: "kind_instruction", evacuation: "kind_evacuation", notice: "kind_notice" };
+const ORDERS = ["mode", "instruction", "evacuation", "notice"];
 const KINDS = ["talk", "file", "correction", "pin", "room", "board", "event"];
-const ACTS = { correct: "act_correct", withdraw: "act_withdraw", false: "act_false", pinned: "act_pinned", unpinned: "act_unpinned" };
-const REPLACED = { correct: "replaced_correct", withdraw: "replaced_withdraw", false: "replaced_false" };
+const REPLACED = ["correct", "withdraw", "false"];
+const ACTS = REPLACED.concat("pinned", "unpinned");
 const REASONS = ["fork", "revoked", "staff_revoked", "binding_conflict"];
-const PAPERS = { board: "/boards/", event: "/events/" };
-const SOURCE_WORDS = { walk_in: "source_walk_in", paper: "source_paper", phone: "source_phone" };
+const PAPERS = ["board", "event"];
+const SOURCES = ["walk_in", "paper", "phone"];
 
 // Strip bidi, control, private-use characters and lone surrogates; two joiners stay.
 export function clean(text, lines) {
@@ -50,19 +50,19 @@ export function iso(ms) {
   return cityTime(ms).toISOString().slice(0, 19) + "+09:00";
 }
 
-const isPlain = (message) => message.unsigned || KINDS.indexOf(message.kind) >= 0;
-const own = (table, key) => Object.prototype.hasOwnProperty.call(table, key);
+const isPlain = (message) => message.unsigned || has(KINDS, message.kind);
+const has = (list, item) => list.indexOf(item) >= 0;
 
 export function textOf(message) {
   const body = message.body;
-  if ((!isPlain(message) && !own(ORDERS, message.kind)) || typeof body.text !== "string") return null;
+  if ((!isPlain(message) && !has(ORDERS, message.kind)) || typeof body.text !== "string") return null;
   if (actOn(message) === "withdraw") return say("withdrawn");
   if (message.kind === "room") {
     return say(body.closed ? "room_ended" : "room_said", { name: cleanName(body.text), n: body.members === undefined ? "?" : body.members });
   }
-  let text = own(PAPERS, message.kind) ? "" : body.text;
+  let text = has(PAPERS, message.kind) ? "" : body.text;
   if ((message.kind === "correction" || message.kind === "pin") && body.act !== "correct") {
-    text = own(ACTS, body.act) ? say(ACTS[body.act]) : "";
+    text = has(ACTS, body.act) ? say("act_" + body.act) : "";
   }
   // Other content that the author signed under the same id stands below it.
   const shown = [text].concat(body.others || []).map((each) => clean(each, true)).join("\n―――\n");
@@ -72,7 +72,7 @@ export function textOf(message) {
 // What became of a message.
 function actOn(message) {
   const act = message.body.replaced && message.body.replaced.act;
-  return own(REPLACED, act) ? act : "";
+  return has(REPLACED, act) ? act : "";
 }
 
 function pathOf(room, author, id) {
@@ -107,15 +107,15 @@ export function marksOf(message) {
 export function flagsOf(message) {
   const flags = [];
   const act = actOn(message);
-  if (own(ORDERS, message.kind)) flags.push(say(ORDERS[message.kind]));
+  if (has(ORDERS, message.kind)) flags.push(say("kind_" + message.kind));
   if (message.kind === "correction" && message.body.act === "correct") flags.push(say("act_correct"));
-  if (act) flags.push(say(REPLACED[act]));
+  if (act) flags.push(say("replaced_" + act));
   if (message.body.pinned) flags.push(say("pinned"));
   if (message.unsigned) flags.push(say("unsigned", { name: cleanName(message.taken_by) }));
   if (message.late) flags.push(say("late"));
   if (message.clock_uncertain) flags.push(say("clock"));
   if (message.expiry === "expired" || (message.expiry === "unsure" && !isPlain(message))) flags.push(say(message.expiry));
-  if (REASONS.indexOf(message.trouble) >= 0) flags.push(say(message.trouble));
+  if (has(REASONS, message.trouble)) flags.push(say(message.trouble));
   if (message.trouble !== null && !message.mine) flags.push(say("trouble"));
   return flags;
 }
@@ -124,8 +124,8 @@ export function flagsOf(message) {
 function authorWords(message) {
   const name = cleanName(message.author_name);
   if (!message.unsigned) return name;
-  if (!own(SOURCE_WORDS, message.unsigned)) return say("unsigned_short");
-  return (say(SOURCE_WORDS[message.unsigned]) + " " + name).trim();
+  if (!has(SOURCES, message.unsigned)) return say("unsigned_short");
+  return (say("source_" + message.unsigned) + " " + name).trim();
 }
 
 export function keyOf(message) {
@@ -133,8 +133,8 @@ export function keyOf(message) {
 }
 
 function fileOf(message) {
-  if (own(PAPERS, message.kind)) {
-    const href = PAPERS[message.kind] + encodeURIComponent(message.author) + "/" + message.message_id;
+  if (has(PAPERS, message.kind)) {
+    const href = "/" + message.kind + "s/" + encodeURIComponent(message.author) + "/" + message.message_id;
     return { href, name: say(message.kind) + " " + cleanName(String(message.body.text)) };
   }
   const file = message.kind === "file" && message.body.file;
@@ -158,7 +158,7 @@ export function bubblesOf(messages, firstUnread) {
     const bubble = {
       key,
       mine,
-      follows: message.author === lastAuthor && !newDay && !first,
+      follows: message.author === lastAuthor && message.kind !== "room" && !newDay && !first,
       name: authorWords(message),
       ward: cleanName(data.wards[message.author_ward] || message.author_ward),
       text: text === null ? say("unknown_kind") : text,
@@ -172,11 +172,12 @@ export function bubblesOf(messages, firstUnread) {
       firstUnread: first,
       file: fileOf(message),
       quote: quoteOf(message),
-      struck: ["correct", "false"].indexOf(actOn(message)) >= 0,
+      struck: has(["correct", "false"], actOn(message)),
       expired: message.expiry === "expired",
+      ofRoom: message.kind === "room",
     };
     lastDay = day;
-    lastAuthor = message.unsigned ? "" : message.author;
+    lastAuthor = message.unsigned || message.kind === "room" ? "" : message.author;
     return bubble;
   });
 }

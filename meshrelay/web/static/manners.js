@@ -1,4 +1,5 @@
-// What every page does by itself: Esc closes what is open, paper bears the time of its printing.
+// What every page does by itself: Esc closes what is open; paper bears the time of its printing and
+// shows every ward.
 
 import { nowMs } from "./net.js";
 
@@ -12,6 +13,9 @@ window.addEventListener("keydown", ({ key }) => {
 });
 
 window.addEventListener("beforeprint", () => {
+  document.querySelectorAll("details.ward").forEach((ward) => {
+    ward.open = true;
+  });
   const city = new Date(nowMs() + JST_MS).toISOString();
   document.querySelector(".print-only time").textContent = city.slice(0, 16).replace("T", " ");
 });

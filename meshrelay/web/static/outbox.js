@@ -186,7 +186,8 @@ export class Outbox {
       this.backoffMs = BACKOFF_MS_MIN;
       return true;
     }
-    if (status >= 400 && status < 500 && PASSING.indexOf(status) < 0) {
+    // 507: there is no room for it here, and somebody else's page may have some.
+    if (status === 507 || (status >= 400 && status < 500 && PASSING.indexOf(status) < 0)) {
       const problem = { code: json.code, ja: json.ja, en: json.en, next_ja: json.next_ja, next_en: json.next_en };
       const refused = Object.assign({}, item, { problem });
       this.all.set(item.id, refused);

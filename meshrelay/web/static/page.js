@@ -23,6 +23,10 @@ function swap(fresh) {
     if (!next || next.outerHTML === old.outerHTML) return;
     const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const placed = document.importNode(next, true);
+    old.querySelectorAll("details[id]").forEach((each) => {
+      const same = placed.querySelector("#" + CSS.escape(each.id));
+      if (same) same.open = each.open;
+    });
     old.replaceWith(placed);
     const again = focused && Array.from(placed.querySelectorAll("a")).find((a) => a.getAttribute("href") === focused);
     if (again) again.focus();

@@ -44,7 +44,7 @@ function Bubble(b) {
   return [
     b.day && html`<h2 class="day" key=${"day" + b.key}><span>${b.day}</span></h2>`,
     b.firstUnread && html`<p class="unread-line" key="unread-line"><span>${say("from_here_unread")}</span></p>`,
-    html`<article class=${"msg " + (b.mine ? "mine" : "theirs") + (b.follows ? " follows" : "")} data-key=${b.key} key=${b.key}>
+    html`<article class=${"msg " + (b.mine ? "mine" : "theirs") + (b.follows ? " follows" : "") + (b.ofRoom ? " of-room" : "")} data-key=${b.key} key=${b.key}>
       ${!b.mine && !b.follows && html`<p class="from"><b>${b.name}</b> <span>${b.ward}</span></p>`}
       <div class="row"><p class=${"bubble" + (b.known ? "" : " unknown") + (b.struck ? " struck" : "") + (b.expired ? " expired" : "")}>${b.quote && html`<a class="quoted" href=${b.quote.href}><b>${b.quote.name}</b> ${b.quote.text}</a>`}<span>${b.text}</span>${b.file && html`<a class="file" href=${b.file.href}>${b.file.thumbnail && html`<img src=${b.file.thumbnail} alt="" loading="lazy"/>`}${b.file.name}</a>`}</p>
       <p class="meta">${b.flags.map((f) => html`<span class="flag">${f}</span>`)}${b.mine ? time : html`<a href=${b.href} aria-label=${b.time + " " + say("details")}>${time} <span aria-hidden="true">⋯</span></a>`}</p></div>

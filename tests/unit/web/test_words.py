@@ -17,7 +17,7 @@ from meshrelay.web.desk_pages import CARD_SHAPES, DONE
 from meshrelay.web.display_pages import DONE as DISPLAY_DONE
 from meshrelay.web.file_pages import SHAPES as FILE_SHAPES
 from meshrelay.web.views import ACTS, REASONS, SOURCES
-from meshrelay.web.words import ISLAND_KEYS, TABLE, age_words, island_words, word
+from meshrelay.web.words import ISLAND_KEYS, ROOM_KEYS, TABLE, age_words, island_words, word
 from meshrelay.web.words_rooms import PHRASES
 from meshrelay.web.words_rooms import REASONS as REASON_WORDS
 
@@ -27,6 +27,8 @@ SCRIPTS = sorted(p.name for p in (WEB / "static").iterdir() if p.name.endswith("
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 # Drawn from numbers, not sentences: weekday names and date signs in draw.js.
 DATE_SIGNS = set("日月火水木金土")
+# Loaded by a room, too, and saying the same there as elsewhere.
+OF_A_ROOM = {"attach.js", "draw.js", "lock.js", "room.js"}
 
 # The kanji of the first two school years, and those that no page of a ward office can do without.
 EVERYDAY = set(
@@ -151,9 +153,13 @@ def test_a_template_has_no_words_of_its_own(name: str) -> None:
 def test_a_script_has_no_words_of_its_own_and_gets_those_it_says(name: str) -> None:
     text = (WEB / "static" / name).read_text(encoding="utf-8")
 
+    given = ROOM_KEYS if name in OF_A_ROOM else ISLAND_KEYS
     assert set(JAPANESE.findall(text)) <= DATE_SIGNS
-    for key in re.findall(r"""\bsay\("(\w+)"|mark\("(\w+)\"""", text):
-        assert (key[0] or key[1]) in ISLAND_KEYS
+    for key in re.findall(r"""\bsay\("(\w+)"[,)]|mark\("(\w+)\"""", text):
+        assert (key[0] or key[1]) in given
+    ends = {"act_": ACTS, "kind_": ROLES, "replaced_": CORRECTIONS, "source_": SOURCES}
+    for start in re.findall(r"""\bsay\("(\w+)" \+""", text):
+        assert {start + end for end in ends[start]} <= set(given)
 
 
 def test_every_word_is_used() -> None:
@@ -161,7 +167,7 @@ def test_every_word_is_used() -> None:
     tables = {path.name for path in WEB.glob("words*.py")}
     sources += [p for p in WEB.iterdir() if p.name.endswith(".py") and p.name not in tables]
     text = "".join(p.read_text(encoding="utf-8") for p in sources)
-    own = (WEB / "words.py").read_text(encoding="utf-8").split("ISLAND_KEYS = (")[1]
+    own = (WEB / "words.py").read_text(encoding="utf-8").split("ROOM_KEYS = (")[1]
     computed = {
         "sync_here",
         "sync_synced",
