@@ -37,10 +37,11 @@ a real network, in this order:
   meshrelay node request DIR --name 北区役所
   meshrelay issuer sign NETDIR DIR/request.cbor --ward 01 --ward-name 北区 -o answer.cbor
   meshrelay node enrol DIR answer.cbor
-  meshrelay staff import NETDIR staff.csv -o staff.cbor
+  meshrelay staff import NETDIR staff.csv
   meshrelay staff bind NETDIR STAFF-ID             (hq, instructor, registrar: in person)
-  meshrelay staff cards NETDIR --address 192.0.2.10:8101 -o cards
-  meshrelay records import DIR staff.cbor
+  meshrelay staff cards NETDIR --address 01=192.0.2.10:8101 -o cards
+  meshrelay issuer records NETDIR -o records.cbor  (after the last bind)
+  meshrelay records import DIR records.cbor
   meshrelay broker make NETDIR --host broker.example -o broker    (if you have a WAN)
   meshrelay config check DIR
   meshrelay node run DIR

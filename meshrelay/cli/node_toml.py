@@ -51,8 +51,8 @@ dir = {witness}
 # The most that messages may take on the card (log.db), in MiB. At 70 % the oldest are dropped
 # that HQ has; people are refused photos at 80 %, messages at 90 %, urgent words at 100 %.
 quota_mb = {quota_mb}
-# Megabytes for photos and files. What an archive holds is dropped first when they are used up;
-# from 80 % on nobody here can add one.
+# Megabytes for photos and files. When they are used up a node drops what HQ holds, and HQ drops
+# nothing; from 80 % on nobody here can add one.
 blobs_mb = {blobs_mb}
 
 [backup]

@@ -161,7 +161,6 @@ def _tell(
     rows_per_s: float,
 ) -> None:
     unbound = [row.staff_id for row in plan.to_bind()]
-    carry = args.output or f"FILE (of `meshrelay issuer records {args.directory} -o FILE`)"
     lines = [
         f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.left)} left, "
         f"{plan.unchanged} unchanged ({rows_per_s:.0f} rows/s)",
@@ -174,10 +173,14 @@ def _tell(
             f"special rights, PIN to be chosen here in person: {shown} "
             f"(meshrelay staff bind {args.directory} ID)"
         )
-    lines += [
-        f"print cards: meshrelay staff cards {args.directory} --address HOST:PORT -o cards",
-        f"next, at one node: meshrelay records import DIR {carry}",
-    ]
+    lines.append(
+        f"print cards: meshrelay staff cards {args.directory} --address WARD=HOST:PORT -o cards"
+    )
+    if unbound or not args.output:
+        when = "after the last bind" if unbound else "next"
+        lines.append(f"{when}: meshrelay issuer records {args.directory} -o records.cbor")
+    carry = "records.cbor" if unbound or not args.output else args.output
+    lines.append(f"then, at one node: meshrelay records import DIR {carry}")
     answer.say(
         args,
         {

@@ -116,7 +116,7 @@ def _lines(status: Status) -> list[str]:
 
 def _word(word: NodeWord, now_ms: int) -> str:
     if word.stated_ms is None:
-        return f"{word.node.name}: nothing heard yet"
+        return f"{word.node.name}: nothing heard yet (each node speaks once a minute)"
     age_s = max(0, now_ms - word.stated_ms) // 1000
     missing = [
         lane.stated - lane.archived
