@@ -108,6 +108,8 @@ def fold(rows: Rows, item: Item, name: str, sort: Callable[[Versions], str]) -> 
         rows.put(name, paper, room, sort(versions) if versions else "", row)
         if any(copy["entry"] == entry and copy["paper"] == paper for copy in mine):
             rows.carry(here, name, paper)
+        for other in versions if len(versions) > 1 else ():
+            talk.touch(rows, other)  # which of them is current may have changed
 
 
 def _version(good: list[Row]) -> Row:

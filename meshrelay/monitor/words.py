@@ -79,7 +79,7 @@ TEXT: Final[Mapping[str, Mapping[str, str]]] = {
         "none": "なし",
         "ago": "前",
         "value_age": "値は{age}前のもの",
-        "last_said": "最後の知らせでは{value}",
+        "last_said": "最後の知らせ：{value}",
         "in_sync": "同期",
         "late": "遅れ",
         "silent": "沈黙",
@@ -272,15 +272,15 @@ def _sentence(view: Tally, lang: str) -> str:
     silent_age = _longest(view, [row.word_ms for row in silent], lang)
     if lang == "ja":
         parts = [_fresh_ja(total, fresh, lost)]
-        parts += [f"{_names(late, lang)}が遅れ（最長{late_age}）"] if late else []
         parts += [f"{_names(silent, lang)}が沈黙（最長{silent_age}）"] if silent else []
+        parts += [f"{_names(late, lang)}が遅れ（最長{late_age}）"] if late else []
         parts += [f"{_names(named, lang)}は不明"] if named else []
         parts += [f"{_names(suspended, lang)}は停止中"] if suspended else []
         parts += [f"{_names(revoked, lang)}は失効"] if revoked else []
         return "。".join(parts)
     parts = [_fresh_en(total, fresh, lost)]
-    parts += [f"Late: {_names(late, lang)} (up to {late_age})."] if late else []
     parts += [f"Silent: {_names(silent, lang)} (up to {silent_age})."] if silent else []
+    parts += [f"Late: {_names(late, lang)} (up to {late_age})."] if late else []
     parts += [f"Unknown: {_names(named, lang)}."] if named else []
     parts += [f"Suspended: {_names(suspended, lang)}."] if suspended else []
     parts += [f"Revoked: {_names(revoked, lang)}."] if revoked else []

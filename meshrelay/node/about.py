@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from meshrelay.desk import correction, note, pin, talk
+from meshrelay.desk import board, correction, event, file, note, pin, talk, versions
 from meshrelay.desk.kind import Row
 from meshrelay.errors import RefusedError
 from meshrelay.node.rooms import Rooms
@@ -16,6 +16,9 @@ QUOTE_CHARS_MAX = 80
 # A message corrected more often is 要確認 by the first two.
 CORRECTIONS_MAX = 20
 PINS_MAX = 3
+# Kinds of messages that are versions of something, and the rows that list these versions.
+PAPERS = {board.NAME: board.NAME, event.NAME: event.NAME, file.NAME: file.DOCUMENT}
+VERSION = "version"
 
 
 class About:
@@ -31,7 +34,8 @@ class About:
         `others`: other content under one id. `quote`: the message that this one answers,
         corrects or pins, `text` None if it is not here. `act`, `reason`: of a correction or pin.
         `replaced`: what became of this one, `replaced_n` by how many corrections that nobody
-        corrected since; the text of what was withdrawn is left out unless `whole`. `pinned`.
+        corrected since, or among how many current versions of its paper it is; the text of what
+        was withdrawn is left out unless `whole`. `pinned`.
         """
         said: dict[str, Any] = {}
         if others := talk.other_texts(found.row):
@@ -46,10 +50,22 @@ class About:
             said["replaced_n"] = len({(each["act"], each["text"]) for _, each in corrections})
             if copy["act"] == correction.WITHDRAW and not whole:
                 said |= {"text": "", "others": []}
+        elif shown.get("kind") in PAPERS and "paper" in shown:
+            said |= self._version(found.key, PAPERS[shown["kind"]], shown["paper"])
         pinned = self._views.get(pin.NAME, f"{shown['room']}\n{found.key}")
         if pinned is not None and pinned.group:
             said["pinned"] = True
         return said
+
+    def _version(self, key: str, name: str, paper: str) -> dict[str, Any]:
+        """`replaced` by a newer version, or `replaced_n` of several current ones."""
+        row = self._views.get(name, paper)
+        every = row.row["versions"] if row else {}
+        current = versions.current(every)
+        if key in current:
+            return {"replaced_n": len(current)}
+        newest = self._views.get(talk.NAME, current[0]) if key in every and current else None
+        return {"replaced": _names(newest) | {"act": VERSION}} if newest else {}
 
     def corrections(self, found: Found) -> list[tuple[Found, Row]]:
         """What those who may have said of a message, oldest first, each with its copy that does."""

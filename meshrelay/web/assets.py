@@ -14,9 +14,9 @@ from aiohttp import hdrs, web
 from meshrelay.web.guard import accepts_gzip
 
 _REMARK = re.compile(rb"^[ \t]*(//[^\n]*|/\*[^*]*\*/)\n", re.MULTILINE)
-_INDENT = re.compile(rb"^[ \t]+", re.MULTILINE)
+_INDENT = re.compile(rb"^[ \t]*\n|^[ \t]+", re.MULTILINE)
 # Nothing in our styles' strings looks so.
-_CSS_GAP = re.compile(rb"([{};:,])\s+")
+_CSS_GAP = re.compile(rb"\s*([{};,])\s*|(:)\s+")
 _TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -79,11 +79,13 @@ class Assets:
 def _spare(body: bytes, content_type: str) -> bytes:
     """Our own scripts and styles without what only their readers need: an eighth of a page's bytes.
 
-    A script's remark has a line of its own; no line within a template literal begins with // or
-    needs the spaces before it.
+    A script's remark has a line of its own; no line within a template literal is empty, begins with
+    // or needs the spaces before it.
     """
     spare = _INDENT.sub(b"", _REMARK.sub(b"", body))
-    return _CSS_GAP.sub(rb"\1", spare) if content_type == "text/css" else spare
+    if content_type != "text/css":
+        return spare
+    return _CSS_GAP.sub(rb"\1\2", spare).replace(b";}", b"}")
 
 
 def _read(folder: Traversable, prefix: str) -> list[tuple[str, Asset]]:

@@ -93,6 +93,7 @@ class BoardPages(PaperPages):
         self, request: web.Request, session: Session, notice: Notice | None
     ) -> web.StreamResponse:
         newest = notice.versions[0] if notice else None
+        others = [each for each in notice.versions[1:] if each.current] if notice else []
         values = {"room": request.query.get("room", "")}
         if notice and newest:
             values = {
@@ -100,13 +101,16 @@ class BoardPages(PaperPages):
                 "title": newest.title,
                 "text": newest.text,
                 "replaces": " ".join(notice.replaces),
-                **{f"{KEEP}{each.blob}": f"{each.type}|{each.name}" for each in newest.files},
+                **{
+                    f"{KEEP}{each.blob}": f"{each.type}|{each.name}"
+                    for version in (newest, *others)
+                    for each in version.files
+                },
                 **({"pin": "1", "pinned": "1"} if notice.pinned else {}),
             }
         kept = self.refused(request, session)
         fields = dict(kept.fields) if kept else values
         scene = self.scene(request, session)
-        others = [each for each in notice.versions[1:] if each.current] if notice else []
         return self.draw(
             request,
             "notice_form.html",

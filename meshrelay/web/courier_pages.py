@@ -100,8 +100,8 @@ class CourierPages(Screens):
             return word("courier_unknown", lang)
         said = views.short_time(found.written_ms, self.office.now_ms())
         if found.passed_ms is None:
-            return f"{said} – {word('courier_unclear', lang)}"
-        return f"{said} – {word('courier_ago', lang, age=age_words(found.passed_ms, lang))}"
+            return f"{said} · {word('courier_unclear', lang)}"
+        return f"{said} · {word('courier_ago', lang, age=age_words(found.passed_ms, lang))}"
 
 
 def _why(found: Reading) -> RefusedError:

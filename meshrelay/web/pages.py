@@ -302,6 +302,7 @@ class Pages(Screens):
         view = self.office.room_view(session.seat.person, message.room)
         names = {"author": message.author, "id": message.message_id}
         of_mine = message.mine or bool(message.unsigned)
+        act = views.act_on(message)
         return {
             "room": views.room_name(view, lang),
             "around": f"?{urlencode({'around': f'{message.author}/{message.message_id}'})}#here",
@@ -309,7 +310,8 @@ class Pages(Screens):
             "open": not view.closed,
             "pinned": bool(message.body.get("pinned")),
             "by": _replaced_by(message),
-            "correct": message.kind in CORRECTABLE and of_mine and "replaced" not in message.body,
+            "act": act,
+            "correct": message.kind in CORRECTABLE and of_mine and act in ("", "version"),
             **names,
         }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from math import inf
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -34,6 +35,8 @@ KINDS = ("talk", "file", "correction", "pin", "room", *PAPERS)
 # Those with effect: shown with the name of their kind.
 ORDERS = tuple(order.ROLES)
 ACTS = (*correction.ACTS, pin.PINNED, pin.UNPINNED)
+# What may become of a message; of a notice, an event or a file, that a newer version came.
+REPLACED = (*correction.ACTS, "version")
 QUOTE_CHARS_MAX = 60
 SHAPES = {
     "unsent": "▷",
@@ -183,7 +186,7 @@ def text_of(message: Message, lang: str) -> str | None:
     known = _is_plain(message) or message.kind in ORDERS
     if not known or not isinstance(text, str):
         return None
-    if _act_on(message) == "withdraw":
+    if act_on(message) == "withdraw":
         return word("withdrawn", lang)
     act, reason = body.get("act"), clean(str(body.get("reason", "")))
     if message.kind == "room":
@@ -197,11 +200,11 @@ def text_of(message: Message, lang: str) -> str | None:
     return f"{shown}\n（{reason}）" if reason else shown
 
 
-def _act_on(message: Message) -> str:
-    """What became of a message: `correct`, `withdraw`, `false`, or nothing."""
+def act_on(message: Message) -> str:
+    """What became of a message: `correct`, `withdraw`, `false`, `version`, or nothing."""
     replaced = message.body.get("replaced")
     act = replaced.get("act") if isinstance(replaced, dict) else ""
-    return str(act) if act in correction.ACTS else ""
+    return str(act) if act in REPLACED else ""
 
 
 def quote_of(message: Message, lang: str) -> Quote | None:
@@ -266,7 +269,7 @@ def delivery_marks(message: Message, lang: str) -> tuple[Mark, ...]:
         return Mark(key, SHAPES[key], word(key, lang, **values))
 
     marks: list[Mark] = []
-    if message.trouble is not None:
+    if message.trouble is not None and message.trouble not in REASONS:
         marks.append(mark("trouble"))
     if message.place == "archive":
         marks.append(mark("archive"))
@@ -320,7 +323,7 @@ def bubbles(messages: Sequence[Message], wards: Mapping[str, Ward], lang: str) -
                 first_unread=first_unread,
                 file=attached(message, lang),
                 quote=quote_of(message, lang),
-                struck=_act_on(message) in ("correct", "false"),
+                struck=act_on(message) in ("correct", "false"),
                 expired=message.expiry == "expired",
                 of_room=of_room,
             )
@@ -345,7 +348,7 @@ def _flags(message: Message, lang: str) -> tuple[str, ...]:
         flags.append(word(f"kind_{message.kind}", lang))
     if message.kind == "correction" and message.body.get("act") == "correct":
         flags.append(word("act_correct", lang))
-    if act := _act_on(message):
+    if act := act_on(message):
         flags.append(word(f"replaced_{act}", lang))
     if message.body.get("pinned"):
         flags.append(word("pinned", lang))
@@ -359,7 +362,7 @@ def _flags(message: Message, lang: str) -> tuple[str, ...]:
         flags.append(word(message.expiry, lang))
     if message.trouble in REASONS:
         flags.append(word(message.trouble, lang))
-    if message.trouble is not None and not message.mine:
+    elif message.trouble is not None and not message.mine:
         flags.append(word("trouble", lang))
     return tuple(flags)
 
@@ -369,7 +372,9 @@ def advice(message: Message, lang: str) -> tuple[str, ...]:
     found = []
     if message.unsigned:
         found.append(word("advice_unsigned", lang))
-    if message.trouble in REASONS:
+    if message.mine and message.trouble == "binding_conflict":
+        found.append(word("advice_own_card", lang))
+    elif message.trouble in REASONS:
         found.append(word(f"advice_{message.trouble}", lang))
     if _is_unsure(message):
         found.append(word("advice_unsure", lang))
@@ -407,12 +412,16 @@ def room_lines(rooms: Iterable[RoomView], now_ms: int, lang: str) -> list[RoomLi
 def people_by_ward(
     readers: Iterable[Reader], wards: Mapping[str, Ward], lang: str, now_ms: int
 ) -> list[WardGroup]:
-    """Readers grouped by ward, in the Office's order of wards and people."""
+    """Readers grouped by ward, the longest silent first; else in the Office's order."""
     groups: dict[str, WardGroup] = {}
+    silence: dict[str, float] = {}
     for reader in readers:
         ward = reader.person.ward
         name = ward_name(ward, wards, lang) if ward in wards else clean_name(reader.ward_name)
         group = groups.setdefault(ward, WardGroup(ward, name, []))
+        if reader.state == "unreached":
+            age = inf if reader.ward_age_ms is None else reader.ward_age_ms
+            silence[ward] = max(silence.get(ward, 0), age)
         note = ""
         if reader.state == "read" and reader.at_ms is not None:
             note = short_time(reader.at_ms, now_ms)
@@ -432,7 +441,7 @@ def people_by_ward(
                 note,
             )
         )
-    return list(groups.values())
+    return sorted(groups.values(), key=lambda group: -silence.get(group.code, -1))
 
 
 def sync_words(line: SyncLine, lang: str) -> tuple[str, str]:

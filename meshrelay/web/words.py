@@ -86,15 +86,15 @@ TABLE: Mapping[str, tuple[str, str]] = {
     ),
     "pin": ("PIN", "PIN"),
     "pin_help": (
-        "はじめて使うカードなら、これから使うPINを決めて入れてください（6文字以上）。"
+        "はじめて使うカードなら、これから使うPINを決めて入れてください（6文字以上、本部の人は10文字以上）。"
         "次に、もう一度入れます。",
-        "With a new card, choose your PIN here: at least 6 characters. You enter it a second time "
-        "on the next step.",
+        "With a new card, choose your PIN here: at least 6 characters, 10 at HQ. You enter it a "
+        "second time on the next step.",
     ),
     "pin_again": ("PINをもう一度", "PIN again"),
     "pin_new": (
-        "はじめて使うカードです。これから使うPINを決めて、2回入れてください（6文字以上）。",
-        "This card is new. Choose a PIN of at least 6 characters and enter it twice.",
+        "はじめて使うカードです。これから使うPINを決めて、2回入れてください（6文字以上、本部の人は10文字以上）。",
+        "This card is new. Choose a PIN of at least 6 characters, 10 at HQ, and enter it twice.",
     ),
     "http_warning": (
         "この接続は暗号化されていません。近くの人に見られるおそれがあります。"
@@ -151,6 +151,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "again": ("もう一度送る", "Send again"),
     "rewrite": ("書き直す", "Rewrite"),
     "remove": ("消す", "Delete"),
+    "remove_sure": ("本当に消す", "Really delete"),
     "outbox_n": (
         "この端末に未送信が{n}件あります。つながると自動で送ります。",
         "Not sent yet, on this device: {n}. They go by themselves when there is contact.",
@@ -165,12 +166,16 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "They are sent when that person logs in.",
     ),
     "node_gone": (
-        "区の機器につながりません。Wi-Fiを確かめてください。",
-        "No contact with the ward's machine. Check the Wi-Fi.",
+        "区の機器につながりません（{time}までの内容です）。Wi-Fiを確かめてください。",
+        "No contact with the ward's machine (this is as of {time}). Check the Wi-Fi.",
     ),
     "node_gone_kept": (
-        "書いたものはこの端末に残り、つながると送れます。",
-        "What you write stays on this device, to be sent then.",
+        "書いたものはこの端末に残り、つながると自動で送ります。",
+        "What you write stays on this device and is sent by itself then.",
+    ),
+    "node_gone_form": (
+        "書いたものはこの端末に残ります。つながったら、もう一度ボタンを押してください。",
+        "What you write stays on this device. Press the button again when there is contact.",
     ),
     "pin_to_send": (
         "ログインが終わっています。新しいメッセージは届きません。PINを入れると送信します。",
@@ -240,7 +245,7 @@ ROOM_KEYS = (
     "unsent", "trouble", "node", "wards", "archive", "read", "late", "clock", "expired",
     "unsure", "fork", "revoked", "staff_revoked", "binding_conflict", "unknown_kind",
     "unsigned", "unsigned_short", "source_walk_in", "source_paper", "source_phone", "lock_offline",
-    "from_here_unread", "empty_room", "older", "again", "rewrite", "remove",
+    "from_here_unread", "empty_room", "older", "again", "rewrite", "remove", "remove_sure",
     "outbox_other", "node_gone", "node_gone_kept", "pin_to_send", "pin_needed", "revoked_here",
     "other_person", "reload", "store_failed", "login", "details", "board", "event",
     "kind_mode", "kind_instruction", "kind_evacuation", "kind_notice",
@@ -248,8 +253,8 @@ ROOM_KEYS = (
 )  # fmt: skip
 # What the scripts of the other pages say, too.
 ISLAND_KEYS = (
-    "outbox_n", "outbox_refused", "open_room", "logout_ask", "logout_wait", "logout_drop",
-    "login_wait", *ROOM_KEYS,
+    "outbox_n", "outbox_refused", "node_gone_form", "open_room", "logout_ask", "logout_wait",
+    "logout_drop", "login_wait", *ROOM_KEYS,
 )  # fmt: skip
 
 _DAYS = "月火水木金土日"

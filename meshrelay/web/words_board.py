@@ -40,9 +40,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
     ),
     "paper_two_short": ("要確認（{n}つの版）", "Needs a look ({n} versions)"),
     "paper_editing": (
-        "{n}つの版を1つにまとめます。欄の中は{who}さんの版です。ほかの版はいちばん下にあります。",
+        "{n}つの版を1つにまとめます。下の欄には{who}の版が入っています。ほかの版は「出す」の下にあります。",
         "This makes one of {n} versions. The form holds the one of {who}; the others are below it.",
     ),
+    "paper_others": ("ほかの版", "The other versions"),
     "paper_read": ("読みました", "I have read it"),
     "paper_older": ("前のもの", "Earlier ones"),
     "paper_done": ("この区の機器に保存しました。", "Stored on this ward's machine."),
@@ -80,7 +81,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "event_doubtful": ("【要確認】{title}", "[Needs a look] {title}"),
     # documents
     "document_empty": ("資料はありません。", "No documents."),
-    "document_name": ("名前", "Name"),
+    "document_name": ("資料の名前", "Name of the document"),
     "document_versions": ("版を見る・差し替える", "See versions, replace"),
     "document_new": ("新しい版", "New version"),
     "document_new_help": (

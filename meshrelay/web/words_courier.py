@@ -67,10 +67,11 @@ TABLE: Mapping[str, tuple[str, str]] = {
     ),
     "courier_refused_help": (
         "前の記録を待っているものは、それが届いてからもう一度読み込むと入ります。"
-        "失効した機器のものは受け取りません。",
+        "停止・失効した機器のものは受け取りません。",
         "What waits for an earlier record is taken when that has come and the file is read again. "
         "What a revoked machine wrote is not taken.",
     ),
     "courier_rooms": ("ルームへ", "To the rooms"),
+    "courier_again": ("もう一度読み込む", "Read it once more"),
     "courier_another": ("ほかのファイル", "Another file"),
 }

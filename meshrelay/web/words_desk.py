@@ -14,6 +14,12 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "This was written after the author's card was revoked. It does not count as an order. "
         "If it matters, ask the person or their office by another way.",
     ),
+    "advice_own_card": (
+        "あなたのカードのPINを2人が別々に決めています。登録担当者にすぐ知らせてください。"
+        "それまで、送ったものには「カード要確認」と付きます。",
+        "Two people chose a PIN for your card. Tell a registrar at once; until it is settled what "
+        "you send is marked.",
+    ),
     "advice_binding_conflict": (
         "このカードのPINを2人が別々に決めています。本人が書いたものか分かりません。"
         "登録担当者が確かめるまで、電話などで本人に確かめてください。",
@@ -40,7 +46,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "本人の署名はつきません。「署名なし（受付：{name}）」と表示されます。",
         "It carries no signature of theirs and is shown as “Unsigned (taken by {name})”.",
     ),
-    "note_send": ("出す", "Post"),
+    "note_to": ("出す先", "Goes to"),
+    "note_send": ("送信", "Send"),
     # log-in
     "device": ("この端末", "This device"),
     "device_own": ("自分のスマートフォン", "My own phone"),
@@ -101,7 +108,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "pin_old": ("今のPIN", "Present PIN"),
     "pin_next": ("新しいPIN", "New PIN"),
     "pin_next_again": ("新しいPINをもう一度", "New PIN again"),
-    "save": ("保存", "Save"),
+    "save_comfort": ("文字と色を保存", "Save text and colours"),
+    "save_device": ("この端末の設定を保存", "Save this device"),
     "done_pin": ("PINを変えました。", "The PIN was changed."),
     "done_device": ("この端末の使い方を変えました。", "This device's kind was changed."),
     "desk": ("職員と機器の管理", "People and machines"),
@@ -161,7 +169,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "Read it with a phone's camera to open the log-in page. The person chooses the PIN first.",
     ),
     "print_help": (
-        "ブラウザの「印刷」で、このカードだけが印刷されます。",
+        "ブラウザーの「印刷」で、このカードだけが印刷されます。",
         "The browser's “Print” prints this card alone.",
     ),
     # nodes

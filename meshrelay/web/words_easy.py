@@ -34,6 +34,7 @@ TABLE: Mapping[str, str] = {
     "advice_staff_revoked": (
         "書いた人のカードは止めてあります。言うとおりにしないでください。電話で本人に聞いてください。"
     ),
+    "advice_own_card": "あなたのカードを2人が使っています。カードの人にすぐ話してください。",
     "advice_binding_conflict": (
         "このカードを2人が使っています。だれが書いたか分かりません。電話で本人に聞いてください。"
     ),
@@ -138,7 +139,8 @@ TABLE: Mapping[str, str] = {
     "note_source": "どうやって聞きましたか",
     "note_text": "話したこと",
     "note_help": "「本人のしるしなし（書いた人：{name}）」と出ます。",
-    "note_send": "出す",
+    "note_to": "出すところ",
+    "note_send": "おくる",
     "act_correct": "直しました",
     "act_withdraw": "やめました",
     "act_false": "まちがいでした",
@@ -147,6 +149,7 @@ TABLE: Mapping[str, str] = {
     "replaced_correct": "直したものがあります",
     "replaced_withdraw": "やめました",
     "replaced_false": "まちがい",
+    "replaced_version": "古いもの",
     "withdrawn": "このメッセージは、書いた人がやめました",
     "quote_missing": "前のメッセージは、このきかいにありません",
     "pinned": "大切",
@@ -192,6 +195,7 @@ TABLE: Mapping[str, str] = {
     "room_about": "ルームのこと",
     "rooms_all": "ぜんぶのルーム（{n}）",
     "room_alone": "まだだれも入っていません。",
+    "room_find": "人をさがす",
     "room_help": "入った人と本部の人だけが見ることができます。書いたことは市のきかいにのこります。",
     "room_rule_all": "みんなのルームです。",
     "room_rule_ward": "この区の人のルームです。",
@@ -210,19 +214,22 @@ TABLE: Mapping[str, str] = {
     "search_everywhere": "ぜんぶのルームでさがす",
     "search_none": "見つかりません。ほかのことばでさがしてください。",
     "search_n": "{n}こ見つかりました。",
+    "search_first": "新しいものから{n}こ（ほかにもあります）",
     "search_part": "ほかにもあります。ことばを足してください。",
     "own_last": "あなたがさいごに送ったもの",
     # outbox
     "again": "もう一回送る",
     "rewrite": "書き直す",
     "remove": "消す",
+    "remove_sure": "本当に消す",
     "outbox_n": "まだ送っていないものが{n}こあります。つながると自分で行きます。",
     "outbox_refused": "見てほしいものが{n}こあります。",
     "outbox_other": (
         "ほかの人がまだ送っていないものが{n}こあります。その人がログインすると送ります。"
     ),
-    "node_gone": "区のきかいとつながっていません。Wi-Fiを見てください。",
-    "node_gone_kept": "書いたものはここにのこります。つながったら送れます。",
+    "node_gone": "区のきかいとつながっていません（{time}までのものです）。Wi-Fiを見てください。",
+    "node_gone_kept": "書いたものはここにのこります。つながったら自分で送ります。",
+    "node_gone_form": "書いたものはここにのこります。つながったら、もう一回おしてください。",
     "pin_to_send": ("ログインがおわりました。新しいメッセージは来ません。PINを入れると送ります。"),
     "pin_needed": "ログインがおわりました。新しいメッセージは来ません。PINを入れてください。",
     "revoked_here": (
@@ -274,7 +281,8 @@ TABLE: Mapping[str, str] = {
     "pin_old": "今のPIN",
     "pin_next": "新しいPIN",
     "pin_next_again": "もう一回、新しいPIN",
-    "save": "かえる",
+    "save_comfort": "文字と色をかえる",
+    "save_device": "これにする",
     "done_pin": "PINをかえました。",
     "done_device": "かえました。",
     # errors

@@ -14,6 +14,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "replaced_correct": ("訂正あり", "Corrected below"),
     "replaced_withdraw": ("取り消し", "Withdrawn"),
     "replaced_false": ("誤報", "False report"),
+    "replaced_version": ("古い版", "Replaced"),
     "withdrawn": ("このメッセージは取り消されました", "This message was withdrawn"),
     "quote_missing": (
         "元のメッセージはこの機器にありません",
@@ -44,6 +45,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "unpin_it": ("固定を外す", "Unpin it"),
     "correct_it": ("訂正・取り消し", "Correct or withdraw"),
     "see_correction": ("訂正を見る", "See the correction"),
+    "see_version": ("新しい版を見る", "See the newer version"),
     "in_room": ("ルームで見る", "See it in its room"),
     "correct_kind": ("どうしますか", "What became of it"),
     "correct_correct": ("訂正する（新しい文を出す）", "Correct it with new words"),
@@ -51,7 +53,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "correct_false": ("誤報だった（線を引いて残す）", "It was false: struck, still readable"),
     "correct_text": ("正しい文（訂正のときだけ）", "The right words (to correct only)"),
     "correct_other": ("ほかの理由", "Another reason"),
-    "correct_reason": ("理由（必ず書く）", "Reason (needed)"),
+    "correct_reason": ("理由（1つえらぶか、下に書く）", "Reason (choose one or write it)"),
     "reason_slip": ("書きまちがい", "A slip of the pen"),
     "reason_place": ("送り先ちがい", "Sent to the wrong room"),
     "reason_news": ("状況が変わった", "Things have changed"),
@@ -62,7 +64,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "correct_send": ("これで出す", "Send it"),
     # rooms of one's own
     "write_to": ("人と話す", "Talk to somebody"),
-    "people_find": ("名前・ふりがな・職員番号・班", "Name, kana, number or unit"),
+    "people_find": ("さがす人の名前・ふりがな・職員番号・班", "Name, kana, number or unit"),
     "people_write": ("トークを開く", "Open the talk"),
     "people_none": ("見つかりません。ほかの言葉でさがしてください。", "Nobody. Try another word."),
     "people_full": (
@@ -80,7 +82,11 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "room_save": ("この内容に変える", "Save the change"),
     "room_close": ("ルームを終了する", "Close the room"),
     "room_open": ("ルームを再開する", "Open the room again"),
-    "room_alone": ("まだだれも加えていません。", "Nobody was added yet."),
+    "room_alone": (
+        "まだだれも加えていません。名前などでさがして、印を付けてください。",
+        "Nobody was added yet. Find people and tick them.",
+    ),
+    "room_find": ("人をさがす", "Find people"),
     "room_help": (
         "メンバーと本部の人だけが見られます。内容は庁内の機器に残ります。あなたは必ず入ります。",
         "Only its members and HQ can see it. The city's machines keep what is said. "
@@ -118,6 +124,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "Nothing on this machine holds these words. Try fewer or others; what other wards wrote "
         "may not have arrived yet.",
     ),
+    "search_first": ("新しい順に{n}件（ほかにもあります）", "The newest {n} (there are more)"),
     "search_part": (
         "ほかにもあります。言葉を足すとしぼれます。",
         "There is more. Add a word to narrow it down.",
@@ -129,7 +136,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
 # What the room's island draws.
 ISLAND_KEYS = (
     "act_correct", "act_withdraw", "act_false", "act_pinned", "act_unpinned", "replaced_correct",
-    "replaced_withdraw", "replaced_false", "withdrawn", "quote_missing", "pinned", "room_said",
+    "replaced_withdraw", "replaced_false", "replaced_version", "withdrawn", "quote_missing",
+    "pinned", "room_said",
     "room_ended",
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "緊急の知らせが{n}件あります。PINを入れると読めます。",
         "Urgent news: {n}. Enter the PIN to read.",
     ),
+    "urgent_rooms": ("ルームを見る", "Go to the rooms"),
     "urgent_none": (
         "まだ読んでいない緊急の知らせはありません。",
         "No urgent news that you have not read.",
@@ -53,7 +54,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "A registrar or hq types it on the staff page: Settings → Wall screens. It changes after "
         "10 minutes.",
     ),
-    "wall_peace": ("平常", "Normal operation"),
+    "wall_drill": ("これは訓練です。", "This is a drill."),
+    "wall_peace": ("体制：平常", "Mode: normal"),
     "wall_new": ("新しい指示があります", "There is a new instruction"),
     "wall_none": ("緊急の知らせはありません", "No urgent news"),
     "wall_age": ("更新 {age}前", "Updated {age} ago"),
@@ -67,10 +69,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
     # pairing it
     "walls": ("壁の画面", "Wall screens"),
     "walls_help": (
-        "区役所のテレビなどに、体制と緊急の知らせを表示します。画面で {address} を開き、"
+        "区役所のテレビなどに、体制と緊急の知らせを表示します。画面で下のアドレスを開き、"
         "出てきた番号をここに入れてください。",
-        "A screen on the wall shows the mode and urgent news. Open {address} on it and type its "
-        "code here.",
+        "A screen on the wall shows the mode and urgent news. Open this address on it and type "
+        "its code here.",
     ),
     "walls_code": ("画面の番号（6けた）", "Code on the screen (6 digits)"),
     "walls_name": ("置き場所（例：1階ロビー）", "Where it hangs (e.g. lobby)"),

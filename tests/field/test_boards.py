@@ -88,6 +88,45 @@ async def test_two_wards_edit_at_once_keep_both_and_settle_it(town: Town) -> Non
     assert [each.number for each in whole.versions] == [3, 2, 2, 1] and whole.pinned
 
 
+async def test_a_room_says_which_versions_are_replaced_and_which_are_rivals(town: Town) -> None:
+    sato, mayor = await town.log_in(KITA, SATO), await town.log_in(CHUO, MAYOR)
+    tanaka = await town.log_in(CHUO, TANAKA)
+
+    def said(ward: str, seat: Seat) -> dict[str, tuple[str, str | None]]:
+        found = town.nodes[ward].messages(seat.person, "all", None, 50)
+        return {
+            str(each.body["text"]): (each.body.get("replaced", {}).get("act", ""), each.trouble)
+            for each in found
+            if each.kind == "board" and "給水" in each.body["text"]
+        }
+
+    def water(ward: str, seat: Seat) -> Notice:
+        found = town.nodes[ward].boards.notices(seat.person, "all", None, 50)
+        return next(each for each in found if "給水" in each.versions[0].title)
+
+    await post(town, KITA, sato, "給水")
+    await until(lambda: "給水" in said(CHUO, tanaka))
+    cursor = town.nodes[KITA].changes(sato.person, None).cursor
+    there = water(CHUO, tanaka)
+    edit = Edit(there.author, there.message_id, list(there.replaces))
+    await post(town, CHUO, mayor, "給水 夜まで", edit=edit)
+    await post(town, KITA, sato, "給水 夕方まで", edit=edit)
+    rivals = {
+        "給水": ("version", None),
+        "給水 夜まで": ("", "conflict"),
+        "給水 夕方まで": ("", "conflict"),
+    }
+    await until(lambda: said(KITA, sato) == said(CHUO, tanaka) == rivals)
+    told = town.nodes[KITA].changes(sato.person, cursor).messages
+    assert "給水" in [each.body.get("text") for each in told], "an open page hears of it"
+
+    now = water(KITA, sato)
+    settled = Edit(now.author, now.message_id, list(now.replaces))
+    await post(town, KITA, sato, "給水 19時まで", edit=settled)
+    old = dict.fromkeys(rivals, ("version", None)) | {"給水 19時まで": ("", None)}
+    await until(lambda: said(KITA, sato) == said(CHUO, tanaka) == old)
+
+
 async def test_a_file_of_a_notice_is_had_by_who_may_see_it_and_by_nobody_else(town: Town) -> None:
     files, boards = town.nodes[KITA].files, town.nodes[KITA].boards
     sato, tanaka = await town.log_in(KITA, SATO), await town.log_in(KITA, TANAKA)

@@ -91,12 +91,16 @@ async def test_another_persons_message_appears_and_is_read_only_when_displayed(
         say(ward.office, SUZUKI, f"連絡 {n}\n二行目", n)
     page = await open_page()
     await log_in(page, ward)
+    await until(lambda: ("2001", message_id(0)) in ward.office.reads)  # the first unread one
+    below = [("2001", message_id(n)) in ward.office.reads for n in (20, 39)]
+    await page.click("#pill button")
     await until(lambda: ("2001", message_id(39)) in ward.office.reads)
     say(ward.office, SUZUKI, "いま届いたもの", 99)
     await until(lambda: ("2001", message_id(99)) in ward.office.reads)
 
     assert await page.locator("text=いま届いたもの").is_visible()
-    assert ("2001", message_id(0)) not in ward.office.reads  # far above the screen
+    assert below == [False, False]
+    assert ("2001", message_id(20)) not in ward.office.reads  # never on the screen
 
 
 async def test_somebody_of_a_ward_enrolled_later_is_shown_with_its_name(

@@ -95,11 +95,13 @@ async def test_who_has_not_read_ones_own_message_is_one_tap(person: Person, ward
     person.taps = 0
     await person.press(person.page.locator("#own a"))
     await person.page.wait_for_url("**/who/1001/*")
-    unread = person.page.locator("#who .people").first
+    silent, behind = (person.page.locator("#who .people").nth(n) for n in (0, 1))
 
     assert person.taps == 1
-    await expect(unread).to_contain_text("市長 松田")
-    await expect(unread).to_contain_text("区の機器が未同期 47分")
+    await expect(silent).to_contain_text("鈴木 一郎")
+    await expect(silent).to_contain_text("区の機器の知らせなし")
+    await expect(behind).to_contain_text("市長 松田")
+    await expect(behind).to_contain_text("区の機器が未同期 47分")
 
 
 async def test_switching_the_person_is_two_taps(person: Person, ward: Ward) -> None:

@@ -1,6 +1,6 @@
 // The line under the header: what stands between the person and the node, in words.
 
-import { contactState, data, onContact, say } from "./net.js";
+import { contactState, data, heardAt, onContact, say } from "./net.js";
 
 export function keepBanner(outbox, countHere) {
   const box = document.getElementById("banner");
@@ -23,9 +23,9 @@ export function keepBanner(outbox, countHere) {
     document.body.classList.toggle("no-contact", state !== "ok");
     const login = "/login?next=" + encodeURIComponent(location.pathname.split("/who/")[0]) +
       "#s=" + encodeURIComponent(data.me || "");
-    // A plain form keeps nothing.
-    const kept = document.querySelector("#write,#send,[data-draft]");
-    if (state === "gone") parts.push(part("▲ " + say("node_gone") + " " + (kept ? say("node_gone_kept") : "")));
+    // A plain form keeps nothing, one with a draft does not send itself.
+    const kept = document.querySelector("#write,#send") ? say("node_gone_kept") : document.querySelector("[data-draft]") ? say("node_gone_form") : "";
+    if (state === "gone") parts.push(part("▲ " + say("node_gone", { time: heardAt() }) + " " + kept));
     if (state === "login") parts.push(part("▲ " + say(outbox.mine().length ? "pin_to_send" : "pin_needed"), login, say("login")));
     if (state === "revoked") parts.push(part("▲ " + say("revoked_here"), login, say("login")));
     if (state === "other") parts.push(part("▲ " + say("other_person"), location.pathname, say("reload")));

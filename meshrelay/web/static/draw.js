@@ -8,8 +8,8 @@ const DAYS = { ja: ["日", "月", "火", "水", "木", "金", "土"], en: ["Sun"
 
 const ORDERS = ["mode", "instruction", "evacuation", "notice"];
 const KINDS = ["talk", "file", "correction", "pin", "room", "board", "event"];
-const REPLACED = ["correct", "withdraw", "false"];
-const ACTS = REPLACED.concat("pinned", "unpinned");
+const REPLACED = ["correct", "withdraw", "false", "version"];
+const ACTS = ["correct", "withdraw", "false", "pinned", "unpinned"];
 const REASONS = ["fork", "revoked", "staff_revoked", "binding_conflict"];
 const PAPERS = ["board", "event"];
 const SOURCES = ["walk_in", "paper", "phone"];
@@ -93,13 +93,14 @@ function quoteOf(message) {
 export function marksOf(message) {
   const marks = [];
   const mark = (key, values) => marks.push({ key, shape: data.shapes[key], text: say(key, values || {}) });
-  if (message.trouble !== null) mark("trouble");
+  if (message.trouble !== null && !has(REASONS, message.trouble)) mark("trouble");
   if (message.place === "archive") mark("archive");
   if (message.wards_n >= 1 && (message.place === "wards" || message.place === "archive")) {
     mark("wards", { n: message.wards_n });
   }
   if (!marks.length || message.place === "node") mark("node");
-  if (message.read_n === null) return marks; // only the receipt has come yet
+  // only the receipt has come yet
+  if (message.read_n === null) return marks;
   mark("read", { n: message.read_n, m: message.members_n === null ? "?" : message.members_n });
   return marks;
 }
@@ -116,7 +117,7 @@ export function flagsOf(message) {
   if (message.clock_uncertain) flags.push(say("clock"));
   if (message.expiry === "expired" || (message.expiry === "unsure" && !isPlain(message))) flags.push(say(message.expiry));
   if (has(REASONS, message.trouble)) flags.push(say(message.trouble));
-  if (message.trouble !== null && !message.mine) flags.push(say("trouble"));
+  else if (message.trouble !== null && !message.mine) flags.push(say("trouble"));
   return flags;
 }
 

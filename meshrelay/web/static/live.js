@@ -62,7 +62,8 @@ export function keepLive(sync, onOpen) {
       backoffMs = BACKOFF_MS_MIN;
       onOpen();
       news(NaN);
-      syncOnce(); // what changed between the first sync and the open stream
+      // what changed between the first sync and the open stream
+      syncOnce();
     };
     source.addEventListener("new", (event) => {
       heardMs = Date.now();

@@ -31,7 +31,8 @@ function note() {
   } catch (error) {
     // other tabs ask the node instead
   }
-  ask("POST", "/api/input").catch(() => undefined); // the node hears of the next one
+  // the node hears of the next one
+  ask("POST", "/api/input").catch(() => undefined);
 }
 
 // Nothing stays in the page; the outbox is in the browser's store.

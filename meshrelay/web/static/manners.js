@@ -1,5 +1,4 @@
-// What every page does by itself: Esc closes what is open; paper bears the time of its printing and
-// shows every ward.
+// What every page does by itself: Esc closes what is open, paper bears the time of its printing.
 
 import { nowMs } from "./net.js";
 
@@ -13,9 +12,6 @@ window.addEventListener("keydown", ({ key }) => {
 });
 
 window.addEventListener("beforeprint", () => {
-  document.querySelectorAll("details.ward").forEach((ward) => {
-    ward.open = true;
-  });
   const city = new Date(nowMs() + JST_MS).toISOString();
   document.querySelector(".print-only time").textContent = city.slice(0, 16).replace("T", " ");
 });

@@ -41,10 +41,16 @@ const listeners = [];
 export function onContact(call) {
   listeners.push(call);
 }
+// The city's time of the last answer.
+let heardMs = nowMs();
+export function heardAt() {
+  return new Date(heardMs + 9 * 3600000).toISOString().slice(11, 16);
+}
 export function contactState() {
   return contact;
 }
 export function setContact(state) {
+  if (state === "ok") heardMs = nowMs();
   if (state !== contact) {
     contact = state;
     listeners.forEach((call) => call(state));

@@ -57,7 +57,8 @@ export class Outbox {
   }
 
   take(item) {
-    if (!item.person) return; // of a photo in another tab no more than its id
+    // of a photo in another tab no more than its id
+    if (!item.person) return;
     if (item.draft) this.drafts.set(item.id, item);
     else this.all.set(item.id, item);
   }

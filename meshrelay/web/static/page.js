@@ -33,6 +33,13 @@ function swap(fresh) {
   });
 }
 
+// Paper has no folds.
+window.addEventListener("beforeprint", () => {
+  document.querySelectorAll("details.ward").forEach((ward) => {
+    ward.open = true;
+  });
+});
+
 let nextMs = 0;
 async function refresh() {
   const wait = nextMs - Date.now();

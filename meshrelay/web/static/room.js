@@ -67,7 +67,7 @@ function Unsent(item, lastDay) {
       ${p && html`<div class="problem"><p>${clean(ja ? p.ja : p.en)}</p><p>${clean(ja ? p.next_ja : p.next_en)}</p>
         <button type="button" onClick=${() => outbox.again(item.id)}>${say("again")}</button>
         <button type="button" onClick=${() => rewrite(item)}>${say("rewrite")}</button>
-        <button type="button" onClick=${() => outbox.remove(item.id)}>${say("remove")}</button></div>`}
+        <button type="button" onClick=${({ target }) => remove(target, item.id)}>${say("remove")}</button></div>`}
     </article>`,
   ];
 }
@@ -125,6 +125,13 @@ const outbox = new Outbox(draw, (item, posted) => {
     read_by_me: true, trouble: posted.trouble, expiry: "valid", sort: "\uffff" + posted.message_id,
   });
 });
+
+// The first tap asks, the second deletes.
+function remove(button, id) {
+  if (button.value) return outbox.remove(id);
+  button.value = id;
+  button.textContent = say("remove_sure");
+}
 
 function rewrite(item) {
   box.value = item.text + (box.value ? "\n" + box.value : "");
@@ -207,7 +214,8 @@ async function older(event) {
     json.messages.forEach((m) => messages.set(keyOf(m), m));
     more = json.messages.length === data.first_n;
   } catch (error) {
-    return; // the banner says it
+    // the banner says it
+    return;
   }
   draw();
 }
@@ -272,7 +280,8 @@ document.addEventListener("visibilitychange", flushRead);
 
 const camera = document.getElementById("photo");
 const hint = box.placeholder;
-let held = null; // {file, content}, or a promise that tells whether it is ready
+// {file, content}, or a promise that tells whether it is ready
+let held = null;
 
 function hold(next) {
   held = next;
@@ -347,7 +356,8 @@ function phrase(event) {
 }
 
 function toBottom() {
-  scroll.scrollTop = 0; // column-reverse: 0 is the newest
+  // column-reverse: 0 is the newest
+  scroll.scrollTop = 0;
   pill.hidden = true;
 }
 
@@ -373,6 +383,12 @@ onContact((state) => {
   if (state === "ok") outbox.kick();
 });
 draw();
+// As LINE does: one begins to read where one stopped.
+const line = log.querySelector(".unread-line");
+if (line && line.getBoundingClientRect().top < scroll.getBoundingClientRect().top && !location.hash) {
+  line.scrollIntoView();
+  pill.hidden = false;
+}
 keepLock();
 outbox.load().then(() => {
   if (!box.value) box.value = outbox.draft(data.room);

@@ -19,14 +19,16 @@ function openDb() {
     try {
       request = indexedDB.open(DB, 1);
     } catch (error) {
-      resolve(null); // private windows of some browsers
+      // private windows of some browsers
+      resolve(null);
       return;
     }
     request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
     request.onsuccess = () => {
       request.result.onversionchange = () => {
         request.result.close();
-        opened = null; // opened anew when it is needed
+        // opened anew when it is needed
+        opened = null;
       };
       resolve(request.result);
     };
@@ -107,7 +109,8 @@ export async function everything() {
   if (MIRRORED) {
     const found = await inDb("readonly", (store) => store.getAll());
     if (!Array.isArray(found)) return [];
-    if (!found.some((item) => item.blob)) return found; // none from when it was a shared PC
+    // none from when it was a shared PC
+    if (!found.some((item) => item.blob)) return found;
   }
   return (await readBlobs()).map(([text, content]) => {
     const item = JSON.parse(text);

@@ -239,7 +239,7 @@ def test_the_sentence_tells_silence_from_lateness_and_both_from_ignorance() -> N
     )
 
     assert sentence == (
-        "3区中0区が15分以内に同期。西成区が遅れ（最長47分）。北区が沈黙（最長52分）。中央区は不明"
+        "3区中0区が15分以内に同期。北区が沈黙（最長52分）。西成区が遅れ（最長47分）。中央区は不明"
     )
 
 

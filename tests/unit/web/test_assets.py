@@ -53,7 +53,7 @@ def test_a_script_is_sent_without_its_remarks_and_with_every_other_line(name: st
     lines = [line.lstrip() for line in source.splitlines()]
 
     assert Assets()[name].body.decode().splitlines() == [
-        line for line in lines if not line.startswith("//")
+        line for line in lines if line and not line.startswith("//")
     ]
 
 

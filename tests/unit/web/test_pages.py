@@ -72,7 +72,10 @@ async def test_the_first_use_of_a_card_shows_the_second_field(
         browser, "/login", staff="1001", card=CARD, pin="135790", pin_again="135790"
     )
 
-    assert "（6文字以上）。次に、もう一度入れます。" in first and '<div id="again" hidden>' in first
+    assert (
+        "（6文字以上、本部の人は10文字以上）。次に、もう一度入れます。" in first
+        and '<div id="again" hidden>' in first
+    )
     assert '<div id="again">' in text
     assert status == 303
 

@@ -26,6 +26,7 @@ MESSAGE = Message(
         ({"place": "archive", "wards_n": 2}, "●本部 ◐他の区 2 既読 0/2"),
         ({"read_n": 2, "members_n": None}, "○区の機器 既読 2/?"),
         ({"trouble": "conflict"}, "▲要確認 ○区の機器 既読 0/2"),
+        ({"trouble": "fork"}, "○区の機器 既読 0/2"),
         ({"place": "wards", "wards_n": 0}, "○区の機器 既読 0/2"),
         ({"place": "node", "wards_n": 2}, "○区の機器 既読 0/2"),
     ],
@@ -54,9 +55,11 @@ def test_a_late_or_uncertain_message_says_so() -> None:
         ({"expiry": "expired"}, ("期限切れ",)),
         ({"expiry": "unsure", "kind": "evacuation"}, ("避難", "期限を確認できません")),
         ({"expiry": "unsure"}, ()),
-        ({"trouble": "fork"}, ("分岐（別の記録あり）", "要確認")),
-        ({"trouble": "revoked", "late": True}, ("遅れて届いた", "失効した機器経由", "要確認")),
+        ({"trouble": "fork"}, ("分岐（別の記録あり）",)),
+        ({"trouble": "revoked", "late": True}, ("遅れて届いた", "失効した機器経由")),
         ({"trouble": "fork", "mine": True}, ("分岐（別の記録あり）",)),
+        ({"trouble": "conflict"}, ("要確認",)),
+        ({"trouble": "role"}, ("要確認",)),
     ],
 )
 def test_what_must_not_simply_be_believed_says_why(

@@ -16,7 +16,7 @@ from meshrelay.web.comfort import COLOURS, SIZES
 from meshrelay.web.desk_pages import CARD_SHAPES, DONE
 from meshrelay.web.display_pages import DONE as DISPLAY_DONE
 from meshrelay.web.file_pages import SHAPES as FILE_SHAPES
-from meshrelay.web.views import ACTS, REASONS, SOURCES
+from meshrelay.web.views import ACTS, REASONS, REPLACED, SOURCES
 from meshrelay.web.words import ISLAND_KEYS, ROOM_KEYS, TABLE, age_words, island_words, word
 from meshrelay.web.words_rooms import PHRASES
 from meshrelay.web.words_rooms import REASONS as REASON_WORDS
@@ -157,7 +157,7 @@ def test_a_script_has_no_words_of_its_own_and_gets_those_it_says(name: str) -> N
     assert set(JAPANESE.findall(text)) <= DATE_SIGNS
     for key in re.findall(r"""\bsay\("(\w+)"[,)]|mark\("(\w+)\"""", text):
         assert (key[0] or key[1]) in given
-    ends = {"act_": ACTS, "kind_": ROLES, "replaced_": CORRECTIONS, "source_": SOURCES}
+    ends = {"act_": ACTS, "kind_": ROLES, "replaced_": REPLACED, "source_": SOURCES}
     for start in re.findall(r"""\bsay\("(\w+)" \+""", text):
         assert {start + end for end in ends[start]} <= set(given)
 
@@ -181,7 +181,8 @@ def test_every_word_is_used() -> None:
     computed |= {f"card_{state}" for state in CARD_SHAPES} | {f"done_{each}" for each in DONE}
     computed |= {f"file_{state}" for state in FILE_SHAPES}
     computed |= {f"act_{each}" for each in ACTS} | set(PHRASES) | set(REASON_WORDS)
-    computed |= {f"{what}_{each}" for what in ("replaced", "correct") for each in CORRECTIONS}
+    computed |= {f"correct_{each}" for each in CORRECTIONS}
+    computed |= {f"replaced_{each}" for each in REPLACED}
     computed |= {f"room_rule_{each}" for each in ("all", "ward", "unit", "role", "pair", "list")}
     computed |= {f"kind_{kind}" for kind in ROLES} | {f"done_{each}" for each in DISPLAY_DONE}
     computed |= {each.replace("sync_", "wall_") for each in computed if each.startswith("sync_")}
