@@ -98,6 +98,7 @@ def fold(rows: Rows, item: Item, name: str, sort: Callable[[Versions], str]) -> 
         good = [copy for copy in mine if copy["paper"] == paper and not copy["refused"]]
         row = rows.get(name, paper) or {"versions": {}}
         versions = row["versions"]
+        before = current(versions)
         if good:
             versions[key] = _version(good)
         else:
@@ -108,8 +109,9 @@ def fold(rows: Rows, item: Item, name: str, sort: Callable[[Versions], str]) -> 
         rows.put(name, paper, room, sort(versions) if versions else "", row)
         if any(copy["entry"] == entry and copy["paper"] == paper for copy in mine):
             rows.carry(here, name, paper)
-        for other in versions if len(versions) > 1 else ():
-            talk.touch(rows, other)  # which of them is current may have changed
+        after = current(versions)
+        for other in sorted({*before, *after}) if before != after else ():
+            talk.touch(rows, other)  # whether it is replaced, or has rivals
 
 
 def _version(good: list[Row]) -> Row:
@@ -124,6 +126,20 @@ def current(versions: Versions) -> list[str]:
     replaced = {entry for version in versions.values() for entry in version["replaces"]}
     left = [key for key, each in versions.items() if replaced.isdisjoint(each["entries"])]
     return sorted(left, key=lambda key: str(versions[key]["sort"]), reverse=True)
+
+
+def standing(
+    versions: Versions, is_hidden: Callable[[str], bool]
+) -> tuple[dict[str, Row], list[str]]:
+    """The versions, and which are current, without hidden ones that would be: what only suspended
+    nodes took in replaces nothing until that is lifted."""
+    known = dict(versions)
+    left = current(known)
+    while hidden := [key for key in left if is_hidden(key)]:
+        for key in hidden:
+            del known[key]
+        left = current(known)
+    return known, left
 
 
 def newest(versions: Versions) -> Row:

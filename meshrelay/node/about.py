@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -24,9 +25,10 @@ VERSION = "version"
 class About:
     """Reads the rows that name another message."""
 
-    def __init__(self, views: ViewReader, rooms: Rooms) -> None:
+    def __init__(self, views: ViewReader, rooms: Rooms, is_hidden: Callable[[Row], bool]) -> None:
         self._views = views
         self._rooms = rooms
+        self._is_hidden = is_hidden
 
     def words(self, found: Found, shown: Row, whole: bool) -> dict[str, Any]:
         """What a page needs besides the text of a message.
@@ -60,12 +62,15 @@ class About:
     def _version(self, key: str, name: str, paper: str) -> dict[str, Any]:
         """`replaced` by a newer version, or `replaced_n` of several current ones."""
         row = self._views.get(name, paper)
-        every = row.row["versions"] if row else {}
-        current = versions.current(every)
+        _, current = versions.standing(row.row["versions"] if row else {}, self._is_not_shown)
         if key in current:
             return {"replaced_n": len(current)}
-        newest = self._views.get(talk.NAME, current[0]) if key in every and current else None
+        newest = self._views.get(talk.NAME, current[0]) if current else None
         return {"replaced": _names(newest) | {"act": VERSION}} if newest else {}
+
+    def _is_not_shown(self, key: str) -> bool:
+        found = self._views.get(talk.NAME, key)
+        return found is not None and self._is_hidden(found.row)
 
     def corrections(self, found: Found) -> list[tuple[Found, Row]]:
         """What those who may have said of a message, oldest first, each with its copy that does."""

@@ -131,16 +131,8 @@ class Papers:
         raise refusals.no_paper()
 
     def _versions(self, paper: Found, person: Person, whole: bool) -> list[_Version]:
-        """The current ones, newest first; with `whole` the older ones too.
-
-        A version that only suspended nodes took in replaces nothing until that is lifted.
-        """
-        known = dict(paper.row["versions"])
-        current = versions.current(known)
-        while hidden := [key for key in current if self._is_hidden(key)]:
-            for key in hidden:
-                del known[key]
-            current = versions.current(known)
+        """The current ones, newest first; with `whole` the older ones too."""
+        known, current = versions.standing(paper.row["versions"], self._is_hidden)
         older = sorted(known.keys() - set(current), key=lambda key: str(known[key]["sort"]))
         numbers = versions.numbers(known)
         found = []

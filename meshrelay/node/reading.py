@@ -54,7 +54,7 @@ class Reading:
         self._views = views
         self._rooms = rooms
         self._now = now
-        self._about = About(views, rooms)
+        self._about = About(views, rooms, self.is_hidden)
         self._burst: dict[tuple[str, int], tuple[Message, frozenset[str]]] = {}
         self._burst_ms = 0
 

@@ -101,13 +101,14 @@ class BoardPages(PaperPages):
                 "title": newest.title,
                 "text": newest.text,
                 "replaces": " ".join(notice.replaces),
-                **{
-                    f"{KEEP}{each.blob}": f"{each.type}|{each.name}"
-                    for version in (newest, *others)
-                    for each in version.files
-                },
+                **{f"{KEEP}{each.blob}": f"{each.type}|{each.name}" for each in newest.files},
                 **({"pin": "1", "pinned": "1"} if notice.pinned else {}),
             }
+        of_others = {
+            f"{KEEP}{each.blob}": f"{each.type}|{each.name}"
+            for version in others
+            for each in version.files
+        }
         kept = self.refused(request, session)
         fields = dict(kept.fields) if kept else values
         scene = self.scene(request, session)
@@ -120,8 +121,8 @@ class BoardPages(PaperPages):
             back=board_views.paper_href("boards", notice) if notice else "/boards",
             may_pin=self.by_right(request, session),
             files=[
-                (name, value, clean_name(value.partition("|")[2]))
-                for name, value in fields.items()
+                (name, value, clean_name(value.partition("|")[2]), name in fields)
+                for name, value in (of_others | dict(fields)).items()
                 if name.startswith(KEEP)
             ],
             others=[board_views.notice_version(each, scene) for each in others],

@@ -139,7 +139,7 @@ class FilePages(Screens):
             if error.status in (401, 404):
                 raise
             session.refused = Refused(request.path, text, error)
-            return seen(f"/rooms/{views.segment(room)}/files")
+            return seen(f"/rooms/{views.segment(room)}/files#problem")
         return seen(f"/rooms/{views.segment(room)}/files?done=sent#sent")
 
     async def fetch(self, request: web.Request) -> web.StreamResponse:

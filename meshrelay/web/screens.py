@@ -21,7 +21,7 @@ KEPT_TEXT = web.RequestKey("kept_text", str)
 ROOMS = web.RequestKey("rooms", list[RoomView])
 # Where a log-in may lead: our own pages only, never another host.
 _NEXT = re.compile(
-    r"/(rooms(/[^/?#\\\s]+(/files|/about|/note)?)?|(boards|events|files)(/[^/?#\\\s]+){0,3}"
+    r"/(rooms(/[^/?#\\\s]+(/files|/about|/note|/correct(/[^/?#\\\s]+){2})?)?|(boards|events|files)(/[^/?#\\\s]+){0,3}"
     r"|settings|cards|nodes|courier|search|people|urgent|displays)?"
 )
 # The pages' own scripts fetch pages too; only people keep a shared PC from locking.

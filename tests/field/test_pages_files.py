@@ -125,7 +125,7 @@ async def test_a_photo_sent_over_the_api_is_listed_shown_and_given_back(browsers
     assert (file["blob"], file["state"], file["size"], file["thumbnail"]) == (
         blob, "here", len(JPEG), True
     )  # fmt: skip
-    for words in ("橋.jpg", "橋の様子", "300 kB", "佐藤", "ここにあります"):
+    for words in ("橋.jpg", "橋の様子", "300 kB", "佐藤", "この区の機器にあります"):
         assert words in page
     assert f'href="/api/blobs/{blob}"' in page and f"/api/blobs/{blob}/thumbnail" in room
     assert f'href="/rooms/all/files#f{blob[:16]}"' in room and "橋の様子" in room
@@ -146,7 +146,7 @@ async def test_a_photo_is_sent_by_a_form_without_script(browsers: Any) -> None:
 
     assert (answer.status, answer.headers["Location"]) == (303, "/rooms/all/files?done=sent#sent")
     assert '<p id="sent" class="done" role="status"><i' in page
-    assert "川.jpg" in page and "川の様子" in page and "ここにあります" in page
+    assert "川.jpg" in page and "川の様子" in page and "この区の機器にあります" in page
     assert "<img" not in page
 
 
@@ -198,8 +198,8 @@ async def test_another_ward_sees_where_it_is_and_fetches_it_by_a_button(browsers
     assert pressed.headers["Location"] == f"/rooms/all/files#f{blob[:16]}"
     not_yet = await tanaka.client.get(f"/api/blobs/{blob}")
     assert not_yet.status == 202 and (await not_yet.json())["state"] == "coming"
-    await tanaka.until("/rooms/all/files?lang=ja", "ここと北区にあります")
-    await sato.until("/rooms/all/files", "ここと中央区にあります")
+    await tanaka.until("/rooms/all/files?lang=ja", "この区の機器と北区にあります")
+    await sato.until("/rooms/all/files", "この区の機器と中央区にあります")
     answer = await tanaka.client.get(f"/api/blobs/{blob}")
 
     assert answer.status == 200 and await answer.read() == JPEG
@@ -346,7 +346,7 @@ async def test_a_corrupt_file_ends_short_and_says_so_by_its_length(
     with pytest.raises(Exception, match=r"payload|closed|Response"):
         await answer.read()
     page = await sato.text("/rooms/all/files")
-    assert "ここにあります" not in page
+    assert "この区の機器にあります" not in page
 
 
 PNG_OF_A_BRIDGE = """() => {
@@ -399,7 +399,9 @@ async def test_a_phone_sends_a_photo_with_its_small_picture_and_another_ward_wat
         await sato.fill("#text", "淀川の橋です")
         await sato.set_input_files("#file", photo)
         await sato.click("#send button.main")
-        await expect(sato.locator(".files .file-here")).to_have_text(re.compile("ここにあります"))
+        await expect(sato.locator(".files .file-here")).to_have_text(
+            re.compile("この区の機器にあります")
+        )
         assert await sato.input_value("#text") == ""
         await expect(sato.locator("#sent")).to_contain_text("送りました")
         picture = tanaka.locator(".files img")

@@ -288,6 +288,23 @@ async def test_a_refused_message_keeps_its_text_and_offers_the_next_step(
     assert [m.body["text"] for m in ward.office.kept.values()] == ["別の長い文章"]
 
 
+async def test_a_trembling_finger_deletes_nothing_a_second_thought_does(
+    ward: Ward, open_page: Open
+) -> None:
+    page = await open_page()
+    await log_in(page, ward)
+    ward.office.refuse = storage_full(NORMAL)
+    await send(page, "毛布が足りません")
+    await page.wait_for_selector(".refused")
+    await page.get_by_role("button", name="消す", exact=True).dblclick()
+    sure = page.get_by_role("button", name="本当に消す")
+    await expect(sure).to_be_visible()
+    await page.wait_for_timeout(800)  # longer than a finger trembles
+    await sure.click()
+
+    await expect(page.locator(".refused")).to_have_count(0)
+
+
 async def test_a_full_node_is_told_with_the_next_step_and_the_text_is_kept(
     ward: Ward, open_page: Open
 ) -> None:

@@ -6,15 +6,19 @@ import { sentences, show, showGone } from "./problem.js";
 
 const form = document.querySelector("form[data-draft]");
 let touched = false;
+let busy = false;
 
 // Everything but the token, which is another one after the next log-in.
 function fields() {
   return Array.from(form.elements).filter((el) => el.name && el.name !== "csrf" && el.type !== "file" && el.type !== "submit" && (el.type !== "radio" || el.checked));
 }
 
+function valuesNow() {
+  return JSON.stringify(fields().map((el) => [el.name, el.type === "checkbox" ? (el.checked ? el.value : "") : el.value]));
+}
+
 function keepDraft() {
-  const values = fields().map((el) => [el.name, el.type === "checkbox" ? (el.checked ? el.value : "") : el.value]);
-  outbox.keepDraft(form.dataset.draft, JSON.stringify(values));
+  outbox.keepDraft(form.dataset.draft, valuesNow());
 }
 
 function mark(name, value, label) {
@@ -68,9 +72,12 @@ async function uploadAll(files) {
 async function isHeard() {
   try {
     const { status, json } = await askAsMe("GET", "/api/me");
-    if (status !== 200 || json.person.staff_id !== data.me) return false; // the banner says why
-    form.elements.csrf.value = json.csrf;
-    return true;
+    const mine = status === 200 && json.person.staff_id === data.me;
+    if (mine) form.elements.csrf.value = json.csrf;
+    else if (status === 200) setContact("other");
+    // Of these two the banner says why.
+    else if (status !== 401 && status !== 423) show(...sentences(json));
+    return mine;
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     showGone();
@@ -81,19 +88,26 @@ async function isHeard() {
 // Several files go up at once; what this page cannot do, the plain form does with one.
 async function submit(event) {
   event.preventDefault();
-  keepDraft();
+  if (busy) return;
+  busy = true;
+  const left = (await isHeard()) && (await sendFiles());
+  if (left) {
+    outbox.keepDraft(form.dataset.draft, valuesNow(), true);
+    await new Promise((written) => setTimeout(written));
+    form.submit();
+  }
+  busy = false;
+}
+
+async function sendFiles() {
   const input = form.elements.namedItem("file");
   const files = input ? Array.from(input.files) : [];
-  if (!(await isHeard())) return;
-  if (files.length > 1) {
-    document.getElementById("sending").hidden = false;
-    const sent = await uploadAll(files);
-    document.getElementById("sending").hidden = true;
-    if (!sent) return;
-    input.value = "";
-    keepDraft();
-  }
-  form.submit();
+  if (files.length < 2) return true;
+  document.getElementById("sending").hidden = false;
+  const sent = await uploadAll(files);
+  document.getElementById("sending").hidden = true;
+  if (sent) input.value = "";
+  return sent;
 }
 
 // Whether the node has what this draft became: its answer may have been lost on the way.
@@ -111,11 +125,15 @@ async function takeUp() {
   await loaded;
   const kept = outbox.draft(form.dataset.draft);
   // What the node refused is on the page already.
-  if (kept && !("kept" in form.dataset)) {
+  if (kept && !("kept" in form.dataset) && !touched) {
+    const blank = JSON.parse(valuesNow());
     const values = JSON.parse(kept);
+    restore(values);
     const id = values.find(([name]) => name === "id");
-    if (id && (await isStored(id[1]))) outbox.keepDraft(form.dataset.draft, "");
-    else if (!touched) restore(values);
+    if (id && (await isStored(id[1]))) {
+      restore(touched ? blank.filter(([name]) => name === "id") : blank);
+      if (!touched) outbox.keepDraft(form.dataset.draft, "");
+    }
   }
   form.dataset.ready = "1";
 }

@@ -1,6 +1,8 @@
 // Keeps a page up to date: /api/sync is the truth, Server-Sent Events only say "now".
 // One stream per visible tab (browsers allow six connections per host), never stops trying.
 
+import { heard } from "./net.js";
+
 const SILENCE_MS_MAX = 45000;
 const BACKOFF_MS_MIN = 500;
 const BACKOFF_MS_MAX = 10000;
@@ -72,6 +74,7 @@ export function keepLive(sync, onOpen) {
     });
     source.addEventListener("hb", () => {
       heardMs = Date.now();
+      heard();
     });
     source.onerror = later;
   }

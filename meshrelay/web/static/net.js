@@ -42,7 +42,11 @@ export function onContact(call) {
   listeners.push(call);
 }
 // The city's time of the last answer.
-let heardMs = nowMs();
+let heardMs;
+export function heard() {
+  heardMs = nowMs();
+}
+heard();
 export function heardAt() {
   return new Date(heardMs + 9 * 3600000).toISOString().slice(11, 16);
 }
@@ -50,7 +54,7 @@ export function contactState() {
   return contact;
 }
 export function setContact(state) {
-  if (state === "ok") heardMs = nowMs();
+  if (state === "ok") heard();
   if (state !== contact) {
     contact = state;
     listeners.forEach((call) => call(state));

@@ -69,11 +69,11 @@ export class Outbox {
     return kept ? kept.text : "";
   }
 
-  keepDraft(room, text) {
+  keepDraft(room, text, now) {
     const id = draftId(room);
     this.drafts.set(id, { id, person: data.me, draft: true, text });
     clearTimeout(this.draftTimer);
-    this.draftTimer = setTimeout(() => (text ? keep(this.drafts.get(id)) : drop(id)), text ? DRAFT_MS : 0);
+    this.draftTimer = setTimeout(() => (text ? keep(this.drafts.get(id)) : drop(id)), text && !now ? DRAFT_MS : 0);
   }
 
   // Drawn by the caller's onChange before anything is stored or sent. `more`: what is answered, a photo or

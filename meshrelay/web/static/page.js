@@ -23,6 +23,8 @@ function swap(fresh) {
     if (!next || next.outerHTML === old.outerHTML) return;
     const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const placed = document.importNode(next, true);
+    const held = document.activeElement.closest("details[id]");
+    const fold = held && old.contains(held) && placed.querySelector("#" + CSS.escape(held.id)) ? held : null;
     old.querySelectorAll("details[id]").forEach((each) => {
       const same = placed.querySelector("#" + CSS.escape(each.id));
       if (same) same.open = each.open;
@@ -30,6 +32,7 @@ function swap(fresh) {
     old.replaceWith(placed);
     const again = focused && Array.from(placed.querySelectorAll("a")).find((a) => a.getAttribute("href") === focused);
     if (again) again.focus();
+    if (fold) placed.querySelector("#" + CSS.escape(fold.id) + " summary").focus();
   });
 }
 

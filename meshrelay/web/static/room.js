@@ -12,6 +12,8 @@ const AT_BOTTOM_PX = 60;
 const READ_PAUSE_MS = 1000;
 const READ_ITEMS_MAX = 200;
 const WARM_MS = 10000;
+// A trembling finger taps twice.
+const SURE_MS = 700;
 const ROOM_PATH = "/api/rooms/" + encodeURIComponent(data.room) + "/messages";
 
 const scroll = document.getElementById("main");
@@ -128,8 +130,9 @@ const outbox = new Outbox(draw, (item, posted) => {
 
 // The first tap asks, the second deletes.
 function remove(button, id) {
-  if (button.value) return outbox.remove(id);
-  button.value = id;
+  const pause = Date.now() - (button.value || Date.now());
+  if (pause > SURE_MS) return outbox.remove(id);
+  button.value = button.value || Date.now();
   button.textContent = say("remove_sure");
 }
 

@@ -104,11 +104,16 @@ def test_a_stick_that_lost_a_sector_loses_only_the_blocks_in_it(size: int) -> No
     ends = starts(data)
     for at in range(HEAD_BYTES, len(data) - size, 97):
         damaged = data[:at] + bytes(size) + data[at + size :]
-        hit = {n for n in range(8) if ends[n] < at + size and at < ends[n + 1]}
+        # A sealed byte is zero now and then, and not lost with its sector.
+        hit = {n for n in range(8) if _part(damaged, ends, n) != _part(data, ends, n)}
         contents, reader = read(damaged)
 
         assert contents == [words for n, words in enumerate(WORDS) if n not in hit]
-        assert not reader.whole
+        assert reader.whole == (damaged == data)
+
+
+def _part(data: bytes, ends: list[int], n: int) -> bytes:
+    return data[ends[n] : ends[n + 1]]
 
 
 def test_blocks_that_were_swapped_or_doubled_are_noticed_and_read_once() -> None:
